@@ -1,0 +1,19 @@
+"""The contrasts (modalities) the project knows, under one name each."""
+
+DISPLAY_NAMES: dict[str, str] = {
+    "t1": "T1",
+    "t1c": "T1Gd",
+    "t2": "T2",
+    "flair": "FLAIR",
+    "pd": "PD",
+}
+"""Internal name → the name a radiologist reads. ``t1c`` is T1-weighted after gadolinium."""
+
+SEGMENTATION = "seg"
+"""The name under which a manifest lists a tumour label map."""
+
+TUMOUR_LABELS: dict[int, str] = {1: "necrotic core", 2: "oedema", 3: "enhancing tumour"}
+"""The one internal label convention: that of BraTS 2023. Older archives write 4 for enhancing tumour."""
+
+TUMOUR_REGIONS: dict[str, tuple[int, ...]] = {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}
+"""BraTS evaluation regions as sets of internal labels: whole tumour, tumour core, enhancing tumour."""

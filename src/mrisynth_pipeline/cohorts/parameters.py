@@ -1,0 +1,64 @@
+"""Parameters of the cohort: where scans come from, the phantom's size, and the split."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mrisynth_pipeline.parameters import Parameters
+
+
+class CohortParameters(Parameters):
+    """Which scans the study is made of (``params:cohort``)."""
+
+    kind: Literal["phantom", "brats", "ixi"] = "phantom"
+    """``phantom`` fabricates the cohort; the others name the layout of the archive in ``raw_dir``."""
+    raw_dir: Path | None = None
+    """Folder of the unpacked archive; required unless ``kind`` is ``phantom``."""
+    registered: bool | Literal["auto"] = "auto"
+    """Whether a subject's contrasts share one grid and are skull-stripped already. ``auto``: true for
+    BraTS archives, false for IXI archives and the phantom (as from the scanner)."""
+    modalities: tuple[str, ...] | None = None
+    """Contrasts of the study, in channel order; ``None`` takes those of the layout."""
+
+    @model_validator(mode="after")
+    def _archive_has_a_folder(self) -> "CohortParameters":
+        if self.kind != "phantom" and self.raw_dir is None:
+            raise ValueError(f"cohort.kind={self.kind} needs cohort.raw_dir, the folder of the unpacked archive")
+        return self
+
+
+class PhantomParameters(Parameters):
+    """The built-in cohort (``params:phantom``)."""
+
+    layout: Literal["brats", "ixi"] = "brats"
+    """``brats``: glioma patients in the BraTS 2023 layout; ``ixi``: healthy volunteers in the IXI layout."""
+    n_subjects: int = Field(24, ge=1)
+    """Number of subjects."""
+    spacing_mm: float = Field(2.0, ge=1.0, le=8.0)
+    """Voxel size of the digital anatomy in mm; scans have voxels of about this size."""
+    max_translation_mm: float = Field(5.0, ge=0.0, le=20.0)
+    """Largest head translation between two contrasts, per axis, in mm (0 when registered)."""
+    max_rotation_deg: float = Field(5.0, ge=0.0, le=20.0)
+    """Largest head rotation between two contrasts, per axis, in degrees (0 when registered)."""
+    noise: float = Field(0.02, ge=0.0, le=0.2)
+    """Standard deviation of the Rician noise's Gaussian parts, as a share of the white-matter signal."""
+    bias: float = Field(0.15, ge=0.0, le=0.6)
+    """Largest relative deviation of the smooth receive-coil bias field from 1 inside the head."""
+    drop_fraction: float = Field(0.0, ge=0.0, lt=1.0)
+    """Share of scans left out at random; every subject keeps at least one."""
+    seed: int = 2026
+    """Seed of the whole cohort; each subject depends on (seed, subject number) alone."""
+
+
+class SplitParameters(Parameters):
+    """Who is trained on and who is tested on (``params:split``)."""
+
+    name: str = "own"
+    """``own`` draws a seeded split; ``codebrain`` takes the published list that fits the cohort."""
+    validation_fraction: float = Field(0.1, ge=0.0, lt=1.0)
+    """Share of patients for validation (own split)."""
+    test_fraction: float = Field(0.25, gt=0.0, lt=1.0)
+    """Share of patients for testing (own split)."""
+    seed: int = 0
+    """Seed of the own split."""

@@ -1,0 +1,1 @@
+"""Kedro only: thin nodes that call the rooms of the house."""

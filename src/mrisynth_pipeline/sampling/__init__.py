@@ -1,0 +1,1 @@
+"""How batches are drawn from subject files: slices, availability subsets, augmentation."""
