@@ -1,0 +1,169 @@
+"""CodeBrain: any-to-any imputation as code prediction (arXiv 2501.18328, CVPR 2026).
+
+Stage I learns, for a complete stack of slices, a grid of scalar codes such that codes plus features of the *available*
+slices rebuild all of them. Stage II learns to predict those codes from the available slices alone. Parameter counts of
+every part at the paper's size are held to the published architecture by a test.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from mrisynth_pipeline.models.blocks.nafnet import NAFDecoder, NAFEncoder
+from mrisynth_pipeline.models.blocks.quantisers import ScalarCodes
+from mrisynth_pipeline.models.door import Imputer
+from mrisynth_pipeline.parameters import Parameters
+
+
+class CodeBrainArchitecture(Parameters):
+    """Sizes and switches of CodeBrain; the defaults are the paper's."""
+
+    posterior_width: int = Field(32, ge=2)
+    """Base width of the posterior encoder, which sees the complete stack."""
+    common_width: int = Field(96, ge=2)
+    """Base width of the common encoder and of the grader, which see the available slices."""
+    decoder_width: int = Field(96, ge=2)
+    """Base width of the decoder."""
+    depth: int = Field(6, ge=1)
+    """NAF blocks at the lowest resolution of every part."""
+    levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
+    """FSQ levels per code channel; (8, 8, 8, 5, 5, 5) gives 64 000 codes."""
+    common_features: bool = True
+    """Whether the decoder also reads the common features F_c of the available slices (ablation: False)."""
+    quantise: bool = True
+    """Whether codes are rounded; False gives the continuous condition of the ablation."""
+    code_objective: Literal["grading", "classification"] = "grading"
+    """Stage II's view of a channel with L levels: L − 1 ordered yes/no questions, or L classes."""
+
+
+class CodeBrainAutoencoder(nn.Module):
+    """Stage I: posterior encoder, quantiser, common encoder and decoder.
+
+    Args:
+        n_modalities: Contrasts in the stack.
+        architecture: Sizes and switches.
+    """
+
+    def __init__(self, n_modalities: int, architecture: CodeBrainArchitecture) -> None:
+        super().__init__()
+        a = architecture
+        self.posterior_encoder = NAFEncoder(n_modalities, a.posterior_width, a.depth, out_channels=len(a.levels))
+        self.codes = ScalarCodes(a.levels, quantise=a.quantise)
+        self.common_encoder = NAFEncoder(n_modalities, a.common_width, a.depth) if a.common_features else None
+        common_channels = self.common_encoder.out_channels if self.common_encoder else 0
+        self.decoder = NAFDecoder(len(a.levels) + common_channels, a.decoder_width, a.depth, n_modalities)
+
+    def encode(self, images: Float[Tensor, "batch modality y x"]) -> Float[Tensor, "batch code y8 x8"]:
+        """Code values of a complete stack."""
+        return self.codes(self.posterior_encoder(images))
+
+    def decode(
+        self,
+        values: Float[Tensor, "batch code y8 x8"],
+        images: Float[Tensor, "batch modality y x"],
+        available: Bool[Tensor, "batch modality"],
+    ) -> Float[Tensor, "batch modality y x"]:
+        """All modalities from code values and the available slices; not clamped."""
+        if self.common_encoder is None:
+            return self.decoder(values)
+        common = self.common_encoder(images * available[:, :, None, None])
+        return self.decoder(torch.cat([values.to(common.dtype), common], dim=1))
+
+    def forward(
+        self, images: Float[Tensor, "batch modality y x"], available: Bool[Tensor, "batch modality"]
+    ) -> tuple[Float[Tensor, "batch modality y x"], Float[Tensor, "batch code y8 x8"]]:
+        """Reconstruction of a complete stack through its codes, and the code values."""
+        values = self.encode(images)
+        return self.decode(values, images, available), values
+
+
+class CodePredictor(nn.Module):
+    """Stage II: from the available slices to the codes of the complete stack.
+
+    The paper's *grader* asks of every channel with L levels the L − 1 questions "is the level above k?"; the level is
+    the number of yeses. The classifier of its ablation has L logits per channel. With continuous codes (no levels to
+    predict) the head regresses the values themselves; how the paper trains that row is unknown, the choice is ours.
+
+    Args:
+        n_modalities: Contrasts in the stack.
+        architecture: Sizes and switches.
+    """
+
+    def __init__(self, n_modalities: int, architecture: CodeBrainArchitecture) -> None:
+        super().__init__()
+        self.codes = ScalarCodes(architecture.levels, quantise=architecture.quantise)
+        self.objective = architecture.code_objective if architecture.quantise else "regression"
+        self.channel_sizes = {
+            "grading": [n - 1 for n in architecture.levels],
+            "classification": list(architecture.levels),
+            "regression": [1] * len(architecture.levels),
+        }[self.objective]
+        self.encoder = NAFEncoder(
+            n_modalities, architecture.common_width, architecture.depth, out_channels=sum(self.channel_sizes)
+        )
+
+    def forward(
+        self, images: Float[Tensor, "batch modality y x"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch logit y8 x8"]:
+        """Logits of all channels, one channel after the other."""
+        return self.encoder(images * available[:, :, None, None])
+
+    def loss(
+        self, logits: Float[Tensor, "batch logit y8 x8"], values: Float[Tensor, "batch code y8 x8"]
+    ) -> Float[Tensor, ""]:
+        """Mean over code channels of the binary (grading) or categorical cross-entropy, or of the absolute error."""
+        parts = logits.float().split(self.channel_sizes, dim=1)
+        if self.objective == "regression":
+            return (torch.tanh(torch.cat(parts, dim=1)) - values).abs().mean()
+        levels = self.codes.to_levels(values)
+        losses = []
+        for part, level in zip(parts, levels.unbind(1), strict=True):
+            if self.objective == "grading":
+                questions = torch.arange(part.shape[1], device=part.device)[:, None, None]
+                answers = (level[:, None] > questions).float()
+                losses.append(nn.functional.binary_cross_entropy_with_logits(part, answers))
+            else:
+                losses.append(nn.functional.cross_entropy(part, level))
+        return torch.stack(losses).mean()
+
+    def predicted_levels(self, logits: Float[Tensor, "batch logit y8 x8"]) -> Int[Tensor, "batch code y8 x8"]:
+        """Level of each channel: yeses counted (grading) or the likeliest class."""
+        parts = logits.split(self.channel_sizes, dim=1)
+        if self.objective == "grading":
+            return torch.stack([(part > 0).sum(1) for part in parts], dim=1)
+        if self.objective == "classification":
+            return torch.stack([part.argmax(1) for part in parts], dim=1)
+        return self.codes.to_levels(torch.tanh(logits.float()))
+
+    def predicted_values(self, logits: Float[Tensor, "batch logit y8 x8"]) -> Float[Tensor, "batch code y8 x8"]:
+        """Code values for the decoder."""
+        if self.objective == "regression":
+            return torch.tanh(logits.float())
+        return self.codes.to_values(self.predicted_levels(logits)).float()
+
+
+class CodeBrain(Imputer):
+    """Both stages together: the imputer.
+
+    Args:
+        modalities: Contrasts in channel order.
+        architecture: Sizes and switches.
+    """
+
+    name = "codebrain"
+
+    def __init__(self, modalities: tuple[str, ...], architecture: CodeBrainArchitecture) -> None:
+        super().__init__(modalities, spatial_dims=2, divisor=NAFEncoder.reduction)
+        self.architecture = architecture
+        self.autoencoder = CodeBrainAutoencoder(len(modalities), architecture)
+        self.predictor = CodePredictor(len(modalities), architecture)
+
+    def predict(
+        self, images: Float[Tensor, "batch modality y x"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch modality y x"]:
+        """Predict the codes from the available slices, then decode."""
+        values = self.predictor.predicted_values(self.predictor(images, available))
+        return self.autoencoder.decode(values, images, available)

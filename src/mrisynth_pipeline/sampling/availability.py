@@ -1,0 +1,35 @@
+"""Which modalities a method may see: the subsets, how they are drawn, and how they are written."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+
+def all_subsets(n_modalities: int) -> Bool[Tensor, "subset modality"]:
+    """The 2^M − 2 subsets with something available and something missing, fewest inputs first.
+
+    Args:
+        n_modalities: Number of contrasts M, at least 2.
+    """
+    if n_modalities < 2:
+        raise ValueError(f"imputation needs at least two modalities, got {n_modalities}")
+    numbers = torch.arange(1, 2**n_modalities - 1)
+    subsets = (numbers[:, None] >> torch.arange(n_modalities)) & 1
+    order = sorted(range(len(subsets)), key=lambda i: (int(subsets[i].sum()), [-int(v) for v in subsets[i]]))
+    return subsets[order].bool()
+
+
+def draw_subsets(batch: int, n_modalities: int, generator: torch.Generator) -> Bool[Tensor, "batch modality"]:
+    """One subset per sample, uniform over :func:`all_subsets`.
+
+    The published CodeBrain run draws one subset per batch; one per sample is ours (less noisy at small batches).
+    """
+    subsets = all_subsets(n_modalities)
+    return subsets[torch.randint(len(subsets), (batch,), generator=generator)]
+
+
+def subset_name(available: Iterable[bool], modalities: tuple[str, ...]) -> str:
+    """``"t1+t2"`` for the available modalities, in channel order."""
+    return "+".join(m for m, have in zip(modalities, available, strict=True) if have)

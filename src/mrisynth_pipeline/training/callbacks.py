@@ -1,0 +1,79 @@
+"""What is watched during a training: the curve for the report, and early looks at images."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.loggers import MLFlowLogger
+from PIL import Image
+
+
+class History(lightning.Callback):
+    """Every logged metric over the steps, kept through a resume.
+
+    Args:
+        every: Steps between two rows.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.rows: list[dict[str, float]] = []
+
+    def _record(self, trainer: lightning.Trainer) -> None:
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if self.rows and self.rows[-1]["step"] == trainer.global_step:
+            self.rows[-1].update(values)
+        else:
+            self.rows.append({"step": float(trainer.global_step)} | values)
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Record the training metrics now and then."""
+        if trainer.global_step % self.every == 0:
+            self._record(trainer)
+
+    def on_validation_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Record every validation."""
+        if not trainer.sanity_checking:
+            self._record(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows so far, for the checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after the rows of the checkpoint."""
+        self.rows = list(state_dict["rows"])
+
+
+class EarlyLook(lightning.Callback):
+    """A picture of fixed validation slices at every validation: rows are samples; left truth, right prediction.
+
+    Written to a folder and, if the run is tracked, logged to MLflow.
+
+    Args:
+        folder: Where the PNG files go, ``step_000500.png`` and so on.
+        samples: Rows of the picture.
+    """
+
+    def __init__(self, folder: Path, samples: int = 4) -> None:
+        self.folder, self.samples = folder, samples
+
+    def on_validation_batch_end(
+        self, trainer: lightning.Trainer, module: Any, _: Any, batch: dict[str, torch.Tensor], batch_idx: int, *__: Any
+    ) -> None:
+        """Picture the first batch."""
+        if batch_idx or trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        truth = batch["images"][: self.samples]
+        prediction = module.look({"images": truth}).float().clamp(0.0, 1.0)
+        tiles = torch.cat([truth, prediction], dim=1).cpu().numpy()  # [sample, 2 × modality, y, x]
+        rows = [np.concatenate(list(row[:, ::-1]), axis=1) for row in tiles]  # y up: anterior on top
+        picture = Image.fromarray((np.concatenate(rows) * 255).astype(np.uint8))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"step_{trainer.global_step:06d}.png"
+        picture.save(path)
+        for logger in trainer.loggers:
+            if isinstance(logger, MLFlowLogger):
+                logger.experiment.log_artifact(logger.run_id, str(path), artifact_path=f"early_looks/{self.folder.name}")
