@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
 from mrisynth_pipeline.parameters import Parameters
 
 
@@ -24,7 +25,22 @@ class CohortParameters(Parameters):
     @model_validator(mode="after")
     def _archive_has_a_folder(self) -> "CohortParameters":
         if self.kind != "phantom" and self.raw_dir is None:
-            raise ValueError(f"cohort.kind={self.kind} needs cohort.raw_dir, the folder of the unpacked archive")
+            raise ValueError(
+                f"cohort.kind={self.kind} needs cohort.raw_dir, the folder of the unpacked archive"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _modalities_are_known_and_distinct(self) -> "CohortParameters":
+        names = self.modalities
+        if names is None:
+            return self
+        if unknown := [name for name in names if name not in DISPLAY_NAMES]:
+            raise ValueError(
+                f"cohort.modalities: unknown {unknown}, the known ones are {list(DISPLAY_NAMES)}"
+            )
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"cohort.modalities={list(names)} must name at least one contrast, each once")
         return self
 
 
@@ -62,3 +78,12 @@ class SplitParameters(Parameters):
     """Share of patients for testing (own split)."""
     seed: int = 0
     """Seed of the own split."""
+
+    @model_validator(mode="after")
+    def _someone_is_left_to_train_on(self) -> "SplitParameters":
+        total = self.validation_fraction + self.test_fraction
+        if total >= 1:
+            raise ValueError(
+                f"split.validation_fraction + split.test_fraction = {total:g} leaves nobody to train on"
+            )
+        return self

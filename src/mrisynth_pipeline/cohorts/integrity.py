@@ -1,0 +1,269 @@
+"""Checks one scan file from its bytes to its voxel values, and puts every fault into a plain sentence.
+
+Nothing here raises for a bad file: one broken scan among thousands must cost that scan, not the run.
+"""
+
+import gzip
+import hashlib
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from mrisynth_pipeline.cohorts.errors import InputError
+
+SPACING_RANGE_MM = (0.1, 10.0)
+"""Voxel sizes outside are slips of unit or header: clinical head MRI has 0.2 mm to about 7 mm."""
+MIN_VOXELS = 8
+"""Fewer along an axis is a localiser or a single slice, not a volume to register or to synthesise."""
+
+_CHUNK_BYTES = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+_NIFTI_FIRST_FIELD = tuple(
+    size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big")
+)  # sizeof_hdr of NIfTI-1 and NIfTI-2
+
+
+@dataclass(frozen=True)
+class ScanCheck:
+    """What the check learnt about one file; fields it did not get to are empty."""
+
+    sha256: str = ""
+    """Of the file as stored (compressed, if it is)."""
+    shape: tuple[int, ...] = ()
+    """Voxels along (x, y, z)."""
+    spacing_mm: tuple[float, ...] = ()
+    """Voxel size along (x, y, z)."""
+    orientation: str = ""
+    """Anatomical direction in which each index grows, e.g. ``LPS``."""
+    affine: tuple[tuple[float, ...], ...] = ()
+    """4×4, voxel index (x, y, z) → RAS mm."""
+    intensity_min: float = float("nan")
+    """Smallest finite value."""
+    intensity_max: float = float("nan")
+    """Largest finite value."""
+    problems: tuple[str, ...] = ()
+    """One sentence per fault, with file, problem and remedy; empty for a sound file."""
+
+
+@dataclass(frozen=True)
+class KnownScan:
+    """A file that an earlier run found sound, known again by its content."""
+
+    sha256: str
+    intensity_min: float
+    intensity_max: float
+
+
+def check_scan(
+    path: Path, label_values: frozenset[int] | None = None, known: KnownScan | None = None
+) -> ScanCheck:
+    """Check one NIfTI file. Never raises for a bad file. Holds one volume in memory.
+
+    Args:
+        path: The file.
+        label_values: For a label map, the values it may hold; ``None`` for a scan.
+        known: Result of an earlier check. If the file still has these bytes, its voxels are not read again.
+
+    Returns:
+        What was learnt, with a sentence for each problem.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return ScanCheck(
+            problems=(sentence(path, f"cannot be opened ({error.strerror})", "Check link and permissions"),)
+        )
+    unchanged = known is not None and known.sha256 == sha256
+    try:
+        if not unchanged and (fault := _container_fault(path)):
+            return ScanCheck(sha256, problems=(sentence(path, *fault),))
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return _check_image(path, sha256, label_values, known if unchanged else None)
+    except (Exception, MemoryError) as error:  # headers can lie in more ways than can be listed
+        problem = f"cannot be read ({type(error).__name__}: {error})"
+        return ScanCheck(sha256, problems=(sentence(path, problem, "Download or convert it again"),))
+
+
+def sentence(path: Path, problem: str, remedy: str) -> str:
+    """One line naming file, problem and remedy, free of the ``"; "`` that separates them in a manifest."""
+    words = str(InputError(Path(path).name, problem, remedy)).replace(";", ",").split()
+    line = " ".join(words)
+    return line if len(line) <= 400 else f"{line[:200]} … {line[-190:]}"  # errors of libraries can run on
+
+
+def _container_fault(path: Path) -> tuple[str, str] | None:
+    """Problem and remedy of a file that is no complete NIfTI file, before its header is looked at."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    compressed, named_compressed = head.startswith(_GZIP_MAGIC), path.name.endswith(".gz")
+    plain_nifti = head.startswith(_NIFTI_FIRST_FIELD)
+    if not head:
+        return "the file is empty (0 bytes)", "Download or copy it again"
+    if compressed and not named_compressed:
+        return "is gzip-compressed but its name ends in .nii", "Rename it to .nii.gz"
+    if plain_nifti and named_compressed:
+        return "is not compressed but its name ends in .nii.gz", "Rename it to .nii"
+    if not compressed and not plain_nifti:
+        start = head.decode("ascii", errors="replace").split("\n")[0][:32]
+        seen = (
+            f"a text file starting with {start!r}"
+            if start.isascii() and start.isprintable()
+            else "something else"
+        )
+        return f"is not a NIfTI file but {seen}", "Download it again, or convert it from its source"
+    if compressed:
+        try:  # nibabel stops at the last voxel and would not see the checksum behind it
+            with gzip.open(path) as stream:
+                while stream.read(_CHUNK_BYTES):
+                    pass
+        except EOFError:
+            return "the gzip stream ends early: the file is truncated", "Download or copy it again"
+        except (OSError, zlib.error) as error:
+            return f"the gzip stream is corrupt ({error})", "Download or copy it again"
+    return None
+
+
+def _check_image(
+    path: Path, sha256: str, label_values: frozenset[int] | None, known: KnownScan | None
+) -> ScanCheck:
+    """Check header and voxels of a complete file."""
+    try:
+        image = nib.load(path)
+    except nib.filebasedimages.ImageFileError as error:
+        return ScanCheck(
+            sha256, problems=(sentence(path, f"is not a NIfTI file ({error})", "Convert it again"),)
+        )
+    if not isinstance(image, nib.Nifti1Image):  # NIfTI-2 is a subclass
+        problem = f"is not a NIfTI file but {type(image).__name__}"
+        return ScanCheck(sha256, problems=(sentence(path, problem, "Convert it to NIfTI"),))
+
+    faults = _grid_faults(image)
+    geometry = _describe_grid(image)
+    low = high = float("nan")
+    if image.get_data_dtype().kind not in "iuf":
+        name = "RGB or structured" if image.get_data_dtype().kind == "V" else str(image.get_data_dtype())
+        faults.append(
+            (f"has {name} voxels, not one real number per voxel", "Convert it to a scalar magnitude image")
+        )
+    elif len(_spatial_shape(image.shape)) != 3:
+        pass  # a time series can be many volumes large, and is refused anyway
+    elif known is not None:
+        low, high = known.intensity_min, known.intensity_max
+    else:
+        try:
+            voxels = np.asanyarray(image.dataobj)
+        except (OSError, ValueError, EOFError) as error:
+            problem = f"its voxels cannot be read, the file is truncated or corrupt ({error})"
+            faults.append((problem, "Download or copy it again"))
+        else:
+            low, high = _finite_range(voxels)
+            faults += (
+                _scan_value_faults(voxels, low, high)
+                if label_values is None
+                else _label_faults(voxels, label_values)
+            )
+    problems = tuple(sentence(path, *fault) for fault in faults)
+    return ScanCheck(sha256, **geometry, intensity_min=low, intensity_max=high, problems=problems)
+
+
+def _describe_grid(image: nib.Nifti1Image) -> dict[str, Any]:
+    """Shape, spacing, orientation and affine as the fields of ``ScanCheck``."""
+    affine = image.affine
+    codes = nib.aff2axcodes(affine) if np.isfinite(affine).all() else ()
+    return {
+        "shape": _spatial_shape(image.shape),
+        "spacing_mm": tuple(float(size) for size in nib.affines.voxel_sizes(affine)),
+        "orientation": "".join(code or "?" for code in codes),
+        "affine": tuple(tuple(float(value) for value in row) for row in affine),
+    }
+
+
+def _spatial_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape without the trailing axes of length one that some converters add to a volume."""
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return tuple(int(size) for size in shape)
+
+
+def _grid_faults(image: nib.Nifti1Image) -> list[tuple[str, str]]:
+    """Problems of the header: axes, placement in space, voxel size."""
+    faults = []
+    shape, affine = _spatial_shape(image.shape), image.affine
+    shown = "x".join(map(str, shape))
+    if len(shape) != 3:
+        faults.append(
+            (f"is {len(shape)}-D ({shown}), a 3-D volume is expected", "Extract one volume per contrast")
+        )
+    elif min(shape) < MIN_VOXELS:
+        faults.append(
+            (
+                f"has {min(shape)} voxels along an axis ({shown}), at least {MIN_VOXELS} are needed",
+                "Leave it out",
+            )
+        )
+    if image.header["sform_code"] == 0 and image.header["qform_code"] == 0:
+        problem = "has no usable header: neither sform nor qform say where the voxels lie"
+        faults.append((problem, "Convert it again from DICOM, or leave it out"))
+    spacing = nib.affines.voxel_sizes(affine)
+    low, high = SPACING_RANGE_MM
+    if (
+        not np.isfinite(affine).all()
+        or not spacing.all()
+        or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3
+    ):
+        faults.append(("its affine cannot be inverted", "Convert it again from DICOM, or leave it out"))
+    elif spacing.min() < low or spacing.max() > high:
+        sizes = "x".join(f"{size:.3g}" for size in spacing)
+        problem = f"has voxels of {sizes} mm, sane sizes are {low:g} to {high:g} mm"
+        faults.append((problem, "Correct the voxel size in its header or convert it again"))
+    return faults
+
+
+def _finite_range(voxels: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest finite value, to 6 significant digits (so that a CSV brings back the same)."""
+    if voxels.dtype.kind == "f":
+        finite = np.isfinite(voxels)
+        low = np.min(voxels, where=finite, initial=np.inf)
+        high = np.max(voxels, where=finite, initial=-np.inf)
+        if low > high:
+            return float("nan"), float("nan")
+    else:
+        low, high = voxels.min(), voxels.max()
+    return float(f"{low:.6g}"), float(f"{high:.6g}")
+
+
+def _scan_value_faults(voxels: np.ndarray, low: float, high: float) -> list[tuple[str, str]]:
+    """Problems of the voxel values of a scan."""
+    faults = []
+    if voxels.dtype.kind == "f" and (count := int(voxels.size - np.isfinite(voxels).sum())):
+        problem = f"{count} of {voxels.size} voxels are NaN or infinite"
+        faults.append((problem, "Set them to 0 if they lie outside the head, else leave the scan out"))
+    if low == high:
+        faults.append((f"every voxel is {low:g}: the volume is constant", "Download or convert it again"))
+    return faults
+
+
+def _label_faults(voxels: np.ndarray, label_values: frozenset[int]) -> list[tuple[str, str]]:
+    """Problems of the voxel values of a label map. An empty map is sound: not every patient has a tumour."""
+    values = np.sort(pd.unique(voxels.ravel()))
+    expected = ", ".join(map(str, sorted(label_values)))
+    remedy = f"Relabel it to {expected} or take the label map away (the scans stay usable without it)"
+    fractional = [value for value in values if not float(value).is_integer()]
+    if fractional:
+        shown = ", ".join(f"{value:g}" for value in fractional[:5])
+        problem = f"has {len(fractional)} label values that are no whole numbers (such as {shown})"
+        return [(problem, f"It may have been resampled with interpolation: use nearest neighbour. {remedy}")]
+    unknown = [int(value) for value in values if int(value) not in label_values]
+    if unknown:
+        shown = ", ".join(map(str, unknown[:10]))
+        return [(f"has unknown label values {shown} (known: {expected})", remedy)]
+    return []

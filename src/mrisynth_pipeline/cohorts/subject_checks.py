@@ -1,0 +1,151 @@
+"""Checks that need more than one file: duplicates, and label maps that fit no scan of their subject."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mrisynth_pipeline.cohorts.integrity import ScanCheck, sentence
+from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
+from mrisynth_pipeline.cohorts.scan_files import ScanFile
+
+_SAME_PLACE_MM = 0.1
+"""Corners of two grids closer than this are the same place; rounding of headers stays far below."""
+
+
+@dataclass
+class CheckedScan:
+    """A file, what its own check said, and what its neighbours add to that."""
+
+    file: ScanFile
+    check: ScanCheck
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_label_map(self) -> bool:
+        """Whether this is a label map rather than a scan."""
+        return self.file.modality == SEGMENTATION
+
+    def refuse(self, problem: str, remedy: str) -> None:
+        """Add a problem."""
+        self.problems.append(sentence(self.file.path, problem, remedy))
+
+
+def check_across_files(
+    files: Sequence[ScanFile], checks: Sequence[ScanCheck], raw_dir: Path
+) -> list[list[str]]:
+    """Problems of every file: its own, then those that only show beside the other files.
+
+    Args:
+        files: Scans and label maps of the cohort.
+        checks: Result of ``check_scan`` for each.
+        raw_dir: Folder that other files are named relative to.
+
+    Returns:
+        One list of sentences per file, in the same order.
+    """
+    scans = [
+        CheckedScan(file, check, list(check.problems)) for file, check in zip(files, checks, strict=True)
+    ]
+    _refuse_second_files(scans, raw_dir)
+    _refuse_equal_files(scans, raw_dir)
+    by_subject = _grouped(scans, lambda scan: scan.file.subject)
+    for subject, members in by_subject.items():
+        _check_label_maps(subject, members)
+    return [scan.problems for scan in scans]
+
+
+def same_grid(first: ScanCheck, second: ScanCheck) -> bool:
+    """Whether two volumes have the same voxels in the same places (within 0.1 mm)."""
+    if first.shape != second.shape or not first.affine or not second.affine:
+        return False
+    corners = np.array([[x, y, z, 1] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+    corners = corners * np.array([*first.shape, 1])
+    distances = (corners @ (np.array(first.affine) - np.array(second.affine)).T)[:, :3]
+    return bool(np.abs(distances).max() < _SAME_PLACE_MM)
+
+
+def _grouped(
+    scans: Iterable[CheckedScan], key: Callable[[CheckedScan], Hashable]
+) -> dict[Hashable, list[CheckedScan]]:
+    groups: dict[Hashable, list[CheckedScan]] = defaultdict(list)
+    for scan in scans:
+        groups[key(scan)].append(scan)
+    return groups
+
+
+def _refuse_second_files(scans: list[CheckedScan], raw_dir: Path) -> None:
+    """Two files for one contrast of one subject: which is meant cannot be guessed, so none is used."""
+    for (subject, modality), twins in _grouped(
+        scans, lambda scan: (scan.file.subject, scan.file.modality)
+    ).items():
+        for scan in twins:
+            others = [_relative(twin, raw_dir) for twin in twins if twin is not scan]
+            if others:
+                problem = f"{modality} of {subject} is there more than once, also as {_listed(others)}"
+                scan.refuse(problem, "Keep one of these files and take the others away")
+
+
+def _refuse_equal_files(scans: list[CheckedScan], raw_dir: Path) -> None:
+    """Equal bytes under two names: a subject entered twice, or one contrast copied over another."""
+    informative = [scan for scan in scans if scan.check.sha256 and not _is_empty_label_map(scan)]
+    for twins in _grouped(informative, lambda scan: scan.check.sha256).values():
+        for scan in twins:
+            strangers = [twin for twin in twins if twin.file.subject != scan.file.subject]
+            mixed_up = [
+                twin
+                for twin in twins
+                if twin.file.subject == scan.file.subject and twin.file.modality != scan.file.modality
+            ]
+            if strangers:
+                problem = (
+                    f"has the same content as {_listed([_relative(twin, raw_dir) for twin in strangers])} "
+                    f"of another subject: suspected duplicate subject"
+                )
+                scan.refuse(problem, "Find out whose scan it is and take the other file away")
+            if mixed_up:
+                problem = (
+                    f"has the same content as {_listed([_relative(twin, raw_dir) for twin in mixed_up])}"
+                )
+                scan.refuse(problem, "Find out which contrast it is and download the other again")
+
+
+def _is_empty_label_map(scan: CheckedScan) -> bool:
+    """Patients without a tumour share an all-zero label map, byte for byte."""
+    return scan.is_label_map and scan.check.intensity_max == 0
+
+
+def _check_label_maps(subject: str, members: list[CheckedScan]) -> None:
+    """A label map must lie on the grid of a scan of its subject, and needs a scan to belong to."""
+    images = [scan for scan in members if not scan.is_label_map]
+    usable = any(not scan.problems for scan in images)
+    readable = [scan for scan in images if scan.check.affine]
+    for label_map in (scan for scan in members if scan.is_label_map):
+        if not usable:
+            label_map.refuse(
+                f"{subject} has no usable scan to go with this label map", "Mend its scans first"
+            )
+        if (
+            label_map.check.affine
+            and readable
+            and not any(same_grid(label_map.check, scan.check) for scan in readable)
+        ):
+            shapes = sorted({"x".join(map(str, scan.check.shape)) for scan in readable})
+            own = "x".join(map(str, label_map.check.shape))
+            problem = (
+                f"its grid ({own}) is that of no scan of {subject} ({_listed(shapes)}, or placed elsewhere)"
+            )
+            label_map.refuse(
+                problem, "Resample it onto one of the scans with nearest neighbour, or take it away"
+            )
+
+
+def _relative(scan: CheckedScan, raw_dir: Path) -> str:
+    return scan.file.path.relative_to(raw_dir).as_posix()
+
+
+def _listed(names: list[str]) -> str:
+    """The first few names."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
