@@ -1,0 +1,145 @@
+"""The average head everyone is derived from: nilearn's bundled ICBM 2009a brain, and a head built around it.
+
+Tissue maps are the templates that ship inside nilearn (nothing is downloaded); the templates stop at the brain,
+so the skull, face and neck are made of smooth shapes and of shells at given distances.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from nilearn import datasets
+from scipy import ndimage
+
+from mrisynth_pipeline.cohorts.phantom.grid import HEAD_BOX_MM
+
+_COARSE_MM = 2.0
+"""Voxel size of the distance maps, which are smooth."""
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Maps of the average head, indexed ``[x, y, z]``, RAS+.
+
+    Attributes:
+        grey: Grey-matter share [0, 1], 1 mm.
+        white: White-matter share [0, 1], 1 mm.
+        brain: Soft brain mask [0, 1] including the CSF around and inside it, 1 mm.
+        first_mm: World coordinates of voxel (0, 0, 0) of the 1 mm maps.
+        brain_distance: Signed distance from the smoothed brain surface in mm, positive outside, on the coarse
+            grid over ``HEAD_BOX_MM``.
+        head_distance: Depth under the skin in mm, negative in the air, on the coarse grid.
+        ventricles: Share of ventricular CSF [0, 1], on the coarse grid.
+        coarse_first_mm: World coordinates of voxel (0, 0, 0) of the coarse maps.
+        coarse_mm: Voxel size of the coarse maps.
+        sinus_top: Superior sagittal sinus as points [n, 3] in mm.
+    """
+
+    grey: np.ndarray
+    white: np.ndarray
+    brain: np.ndarray
+    first_mm: np.ndarray
+    brain_distance: np.ndarray
+    head_distance: np.ndarray
+    ventricles: np.ndarray
+    coarse_first_mm: np.ndarray
+    coarse_mm: float
+    sinus_top: np.ndarray
+
+
+def _signed_distance(mask: np.ndarray, spacing_mm: float) -> np.ndarray:
+    """Distance in mm from the surface of a mask, positive outside, smoothed over its voxel steps."""
+    outside = ndimage.distance_transform_edt(~mask, sampling=spacing_mm)
+    inside = ndimage.distance_transform_edt(mask, sampling=spacing_mm)
+    return ndimage.gaussian_filter((outside - inside).astype(np.float32), 1.0)
+
+
+def ellipsoid(points_mm: np.ndarray, centre: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray:
+    """Roughly the signed distance in mm from an ellipsoid, negative inside; points ``[3, *shape]``."""
+    shape = (3, *[1] * (points_mm.ndim - 1))
+    scaled = (points_mm - np.reshape(np.array(centre, np.float32), shape)) / np.reshape(
+        np.array(radii, np.float32), shape
+    )
+    return (np.sqrt((scaled**2).sum(0)) - 1.0) * np.float32(min(radii))
+
+
+def _head_mask(points_mm: np.ndarray, brain_distance: np.ndarray) -> np.ndarray:
+    """Everything under the skin: the vault around the brain, the face in front of it, the neck below."""
+    x, y, z = points_mm
+    vault = brain_distance < 15.0
+    face = ellipsoid(points_mm, (0, 32, -52), (62, 66, 62)) < 0
+    jaw = ellipsoid(points_mm, (0, 38, -92), (50, 54, 50)) < 0
+    nose = ellipsoid(points_mm, (0, 96, -50), (13, 17, 24)) < 0
+    neck = (np.hypot(x / 56.0, (y + 28.0) / 62.0) < 1.0) & (z < -40.0)
+    head = vault | face | jaw | nose | neck
+    return ndimage.gaussian_filter(head.astype(np.float32), 3.0) > 0.5  # rounds the joints
+
+
+@lru_cache(maxsize=2)
+def load_atlas(spacing_mm: float) -> Atlas:
+    """Load the templates and build the head around them; once per process.
+
+    Args:
+        spacing_mm: Voxel size the maps will be read at; they are low-passed for it, against aliasing.
+
+    Returns:
+        The atlas.
+    """
+    # nilearn's maps are 8 bit; at resolution 1 they are passed through without resampling.
+    images = [load(resolution=1) for load in (datasets.load_mni152_gm_template, datasets.load_mni152_wm_template)]
+    mask_image = datasets.load_mni152_brain_mask(resolution=1)
+    grey, white = (np.asarray(image.dataobj, np.float32) for image in images)
+    mask = np.asarray(mask_image.dataobj) > 0
+    first = mask_image.affine[:3, 3]
+
+    coarse_axes = [np.arange(low, high + 1e-6, _COARSE_MM) for low, high in HEAD_BOX_MM]
+    points = np.stack(np.meshgrid(*coarse_axes, indexing="ij")).astype(np.float32)
+    index = np.round(points - first.reshape(3, 1, 1, 1)).astype(int)
+    valid = np.all((index >= 0) & (index < np.reshape(mask.shape, (3, 1, 1, 1))), axis=0)
+    index = np.where(valid, index, 0)
+    coarse_mask = mask[tuple(index)] & valid
+    coarse_csf = np.where(coarse_mask, 1.0 - grey[tuple(index)] - white[tuple(index)], 0.0)
+
+    # The inner skull is smooth: it does not follow the fissures, so the brain is closed before measuring.
+    dilated = ndimage.distance_transform_edt(~coarse_mask, sampling=_COARSE_MM) < 8.0
+    closed = ndimage.distance_transform_edt(dilated, sampling=_COARSE_MM) > 8.0
+    brain_distance = _signed_distance(closed | coarse_mask, _COARSE_MM)
+    head = _head_mask(points, brain_distance)
+
+    x, y, z = points
+    central = (np.abs(x) < 42) & (y > -62) & (y < 42) & (z > -12) & (z < 38) & (brain_distance < -18)
+    # The lower limit rises backwards, which keeps the cisterns around the midbrain out.
+    central &= ~((z < 0) & (np.abs(x) < 25) & (y < -18)) & ~((y < -28) & (np.abs(x) < 12))
+    ventricles = ndimage.gaussian_filter(np.where(central, coarse_csf, 0.0).astype(np.float32), 0.6)
+
+    low_pass = max(spacing_mm - 1.0, 0.0) / 2.355
+    brain = ndimage.gaussian_filter(mask.astype(np.float32), max(low_pass, 0.6))
+    if low_pass > 0:
+        grey, white = (ndimage.gaussian_filter(share, low_pass) for share in (grey, white))
+    return Atlas(
+        grey=grey,
+        white=white,
+        brain=brain,
+        first_mm=first,
+        brain_distance=brain_distance,
+        head_distance=-_signed_distance(head, _COARSE_MM),
+        ventricles=ventricles,
+        coarse_first_mm=HEAD_BOX_MM[:, 0],
+        coarse_mm=_COARSE_MM,
+        sinus_top=_sagittal_sinus(brain_distance),
+    )
+
+
+def _sagittal_sinus(brain_distance: np.ndarray) -> np.ndarray:
+    """Trace the brain's upper midline edge from the forehead to the occiput, as points [n, 3] in mm."""
+    middle = brain_distance[brain_distance.shape[0] // 2]
+    hub_y, hub_z = -20.0, 0.0
+    points = []
+    for angle in np.deg2rad(np.arange(20, 196, 3)):
+        radius = np.arange(20.0, 120.0, 1.0)
+        y, z = hub_y + radius * np.cos(angle), hub_z + radius * np.sin(angle)
+        index = np.stack([(y - HEAD_BOX_MM[1, 0]) / _COARSE_MM, (z - HEAD_BOX_MM[2, 0]) / _COARSE_MM])
+        distance = ndimage.map_coordinates(middle, index, order=1, mode="nearest")
+        edge = radius[np.argmax(distance > 0.0)] - 1.5
+        points.append((0.0, hub_y + edge * np.cos(angle), hub_z + edge * np.sin(angle)))
+    return np.array(points, np.float32)
