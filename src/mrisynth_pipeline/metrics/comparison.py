@@ -29,13 +29,16 @@ def wilcoxon_signed_rank(differences: Sequence[float] | np.ndarray) -> dict[str,
     """
     differences = np.asarray(differences, dtype=float)
     nonzero = differences[differences != 0]
+    counts = {"n": len(differences), "n_nonzero": len(nonzero)}
     if len(nonzero) == 0:
-        return {"n": len(differences), "n_nonzero": 0, "p": 1.0, "effect_size": 0.0}
+        return counts | {"p": 1.0, "effect_size": 0.0}
     ranks = stats.rankdata(np.abs(nonzero))
     effect = float((ranks * np.sign(nonzero)).sum() / ranks.sum())
+    if len(nonzero) == 1:  # either sign is as likely; SciPy's enumeration wants at least two
+        return counts | {"p": 1.0, "effect_size": effect}
     enumerate_all = stats.PermutationMethod(n_resamples=2**_EXACT_UP_TO)
     p = stats.wilcoxon(nonzero, method=enumerate_all if len(nonzero) <= _EXACT_UP_TO else "auto").pvalue
-    return {"n": len(differences), "n_nonzero": len(nonzero), "p": float(p), "effect_size": effect}
+    return counts | {"p": float(p), "effect_size": effect}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
