@@ -1,0 +1,177 @@
+"""The whole cohort: subjects in parallel, each on its own, finished ones skipped."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
+from tqdm import tqdm
+
+from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
+from mrisynth_pipeline.imaging.parallel import run_jobs
+from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
+from mrisynth_pipeline.imaging.subject import ScanSource, fingerprint, preprocess_subject
+from mrisynth_pipeline.imaging.subject_file import SubjectStore, write_subject
+
+logger = logging.getLogger(__name__)
+
+INDEX_COLUMNS = ("subject", "file", "status", "reason", "seconds", "fingerprint")
+"""First columns of the index; quality columns follow."""
+
+
+@dataclass(frozen=True)
+class SubjectTask:
+    """Everything a worker needs to prepare one subject."""
+
+    subject: str
+    scans: Mapping[str, ScanSource]
+    modalities: tuple[str, ...]
+    parameters: PreprocessingParameters
+    registered: bool
+    store: SubjectStore
+
+    @property
+    def fingerprint(self) -> str:
+        """What the subject's file will depend on."""
+        return fingerprint(self.scans, self.modalities, self.parameters, self.registered)
+
+
+def preprocess_cohort(
+    manifest: pd.DataFrame,
+    store: SubjectStore,
+    parameters: PreprocessingParameters,
+    registered: bool,
+    modalities: Sequence[str],
+) -> pd.DataFrame:
+    """Prepare every subject of a manifest.
+
+    Subjects whose file was made from the same scans with the same parameters are left as they are. A subject
+    that fails is recorded and does not stop the others. Memory does not grow with the cohort: workers write
+    their files themselves and hand back one row.
+
+    Args:
+        manifest: One row per scan; rows with a problem count as missing.
+        store: Where subject files go.
+        parameters: How.
+        registered: The scans share one space and are skull-stripped.
+        modalities: Channel order of the study.
+
+    Returns:
+        The index: one row per subject with ``status`` (done, failed), ``reason``, and quality measures.
+
+    Raises:
+        InputError: The manifest is empty, or every subject failed.
+    """
+    tasks = _tasks(manifest, store, parameters, registered, tuple(modalities))
+    if not tasks:
+        raise InputError("manifest", "it lists no subject", "Check cohort.raw_dir and cohort.kind")
+    rows: dict[str, dict[str, Any]] = {}
+    to_do = []
+    for task in tasks:
+        if not task.scans:
+            rows[task.subject] = _row(task, "failed", "no usable scan: see the manifest's problems")
+        elif store.done(task.subject, task.fingerprint):
+            rows[task.subject] = _row(task, "done", quality=store.open(task.subject).metadata["quality"])
+        else:
+            to_do.append(task)
+    if len(tasks) > len(to_do):
+        logger.info("%d of %d subjects are up to date", len(tasks) - len(to_do), len(tasks))
+    outcomes = run_jobs(
+        prepare_and_write, to_do, parameters.workers or os.cpu_count() or 1, parameters.dask_scheduler
+    )
+    for position, row, failure in tqdm(outcomes, total=len(to_do), desc="Preprocessing", disable=not to_do):
+        task = to_do[position]
+        rows[task.subject] = row or _row(task, "failed", failure)
+        if rows[task.subject]["status"] == "failed":
+            store.path(task.subject).unlink(
+                missing_ok=True
+            )  # a file of an earlier run would be mistaken for it
+            logger.warning("Subject %s failed: %s", task.subject, rows[task.subject]["reason"])
+    index = pd.DataFrame([rows[task.subject] for task in tasks])
+    if (index["status"] == "failed").all():
+        reasons = "; ".join(index["reason"].head(3))
+        raise InputError(
+            "preprocessing", f"all {len(index)} subjects failed, the first for: {reasons}", "Fix these"
+        )
+    return index
+
+
+def prepare_and_write(task: SubjectTask) -> dict[str, Any]:
+    """Prepare one subject and write its file (runs inside a worker).
+
+    Returns:
+        The subject's row of the index; bad input becomes a failed row, not an exception.
+    """
+    start = time.perf_counter()
+    try:
+        with _one_itk_thread():  # subjects are the unit of parallelism, and one thread repeats bit for bit
+            subject = preprocess_subject(
+                task.subject, task.scans, task.modalities, task.parameters, task.registered
+            )
+        quality = {"seconds": round(time.perf_counter() - start, 3), **subject.quality}
+        write_subject(task.store.path(task.subject), replace(subject, quality=quality))
+    except InputError as error:
+        return _row(task, "failed", str(error))
+    except Exception as error:
+        logger.exception("Subject %s", task.subject)
+        return _row(task, "failed", f"{type(error).__name__}: {error}")
+    return _row(task, "done", quality=quality)
+
+
+@contextmanager
+def _one_itk_thread() -> Iterator[None]:
+    """ITK on one thread, and back to what it was."""
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+
+
+def _tasks(
+    manifest: pd.DataFrame,
+    store: SubjectStore,
+    parameters: PreprocessingParameters,
+    registered: bool,
+    modalities: tuple[str, ...],
+) -> list[SubjectTask]:
+    """One task per subject of the manifest, sorted; a subject without usable scans gets one without scans."""
+    tasks = []
+    for subject, rows in manifest.groupby("subject", sort=True):
+        usable = rows[rows["problems"].fillna("") == ""]
+        usable = usable[usable["modality"].isin([*modalities, SEGMENTATION])]
+        doubled = usable["modality"][usable["modality"].duplicated()].unique().tolist()
+        if doubled:
+            raise InputError(f"subject {subject}", f"has several scans of {doubled}", "Keep one of each")
+        scans = {
+            row.modality: ScanSource(Path(row.raw_dir) / row.path, str(row.sha256))
+            for row in usable.itertuples()
+        }
+        if set(scans) <= {SEGMENTATION}:
+            scans = {}
+        tasks.append(SubjectTask(str(subject), scans, modalities, parameters, registered, store))
+    return tasks
+
+
+def _row(
+    task: SubjectTask, status: str, reason: str = "", quality: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A subject's row of the index."""
+    done = status == "done"
+    return {
+        "subject": task.subject,
+        "file": task.store.path(task.subject).name if done else "",
+        "status": status,
+        "reason": reason,
+        "seconds": float("nan"),
+        "fingerprint": task.fingerprint if done else "",
+        **(quality or {}),
+    }

@@ -1,0 +1,125 @@
+"""Parameters of preprocessing: from scans as they are to one model-ready file per subject."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.parameters import Parameters
+
+
+class GridParameters(Parameters):
+    """The voxel grid every subject is brought to (``params:preprocessing.grid``).
+
+    x grows to the right, y to the front, z upwards.
+    """
+
+    size: tuple[int, int, int] = (80, 96, 80)
+    """Number of voxels (x, y, z). Networks halve it several times: multiples of 16 keep that exact."""
+    spacing_mm: tuple[float, float, float] = (2.0, 2.0, 2.0)
+    """Voxel size (x, y, z) in mm."""
+
+    @model_validator(mode="after")
+    def _is_a_grid(self) -> "GridParameters":
+        if min(self.size) < 8:
+            raise ValueError(f"preprocessing.grid.size={self.size} needs at least 8 voxels on every axis")
+        if min(self.spacing_mm) < 0.2 or max(self.spacing_mm) > 10:
+            raise ValueError(
+                f"preprocessing.grid.spacing_mm={self.spacing_mm} must lie between 0.2 and 10 mm"
+            )
+        extent = [n * mm for n, mm in zip(self.size, self.spacing_mm, strict=True)]
+        if min(extent) < 40:
+            raise ValueError(
+                f"preprocessing.grid spans only {min(extent):g} mm on one axis (size × spacing_mm): "
+                "too small for a head; raise preprocessing.grid.size"
+            )
+        return self
+
+
+class RegistrationParameters(Parameters):
+    """Rigid registration of contrasts onto the reference (``params:preprocessing.registration``)."""
+
+    enabled: bool = True
+    """Off: scanner coordinates are trusted as they are. Cohorts marked registered never run it."""
+    levels_mm: tuple[float, ...] = (4.0, 2.0)
+    """Resolutions of the pyramid in mm, coarse to fine. Axes already coarser are left as they are."""
+    samples: int = Field(30_000, ge=500)
+    """Points at which mutual information is measured, per level: a share of the mask's voxels is drawn so
+    that about this many remain. Time grows in proportion; accuracy hardly below 20 000."""
+    max_iterations: int = Field(60, ge=1)
+    """Optimiser steps per level at most."""
+    histogram_bins: int = Field(32, ge=8, le=256)
+    """Bins of the joint histogram behind Mattes mutual information."""
+    seed: int = Field(0, ge=0)
+    """Seed of the sampling; the same seed gives the same transforms, bit for bit."""
+
+    @model_validator(mode="after")
+    def _levels_go_fine(self) -> "RegistrationParameters":
+        if not self.levels_mm or min(self.levels_mm) <= 0:
+            raise ValueError(
+                "preprocessing.registration.levels_mm needs at least one positive resolution in mm"
+            )
+        if list(self.levels_mm) != sorted(self.levels_mm, reverse=True):
+            raise ValueError(
+                f"preprocessing.registration.levels_mm={self.levels_mm} must go from coarse to fine"
+            )
+        return self
+
+
+class IntensityParameters(Parameters):
+    """From scanner units to [0, 1] (``params:preprocessing.intensity``)."""
+
+    lower_percentile: float = Field(0.5, ge=0.0, lt=50.0)
+    """Percentile inside the mask that becomes 0."""
+    upper_percentile: float = Field(99.5, gt=50.0, le=100.0)
+    """Percentile inside the mask that becomes 1."""
+
+
+class PreprocessingParameters(Parameters):
+    """What happens to a scan before any network sees it (``params:preprocessing``)."""
+
+    reference_preference: tuple[str, ...] = ("t1c", "t2", "t1", "flair", "pd")
+    """The first of these a subject has is its reference: the others are registered onto it, and its axes
+    are the axes of the subject's grid."""
+    grid: GridParameters = GridParameters()
+    """The common voxel grid."""
+    registration: RegistrationParameters = RegistrationParameters()
+    """How contrasts are brought onto the reference."""
+    bias_correction: bool = False
+    """N4 bias-field correction of every contrast before anything else (adds seconds per scan)."""
+    mask: Literal["brain", "head"] = "brain"
+    """What counts as foreground in scans that are not skull-stripped: the ``brain`` (by the MNI template)
+    or the whole ``head``. Skull-stripped cohorts always use their non-zero voxels."""
+    interpolation: Literal["linear", "bspline"] = "linear"
+    """Kernel of the one resampling of images; label maps always use the nearest voxel."""
+    intensity: IntensityParameters = IntensityParameters()
+    """How intensities are mapped to [0, 1]."""
+    storage: Literal["float16", "float32"] = "float16"
+    """Number format on disk. float16 halves the files; its rounding in [0, 1] is below 0.0003."""
+    workers: int | None = Field(None, ge=1)
+    """Processes that each prepare one subject at a time; ``None`` uses every core, 1 stays in
+    this process."""
+    dask_scheduler: str | None = None
+    """Address of a running ``dask.distributed`` scheduler (``tcp://host:8786``): subjects are sent there
+    instead of to local processes. All machines must see the same files."""
+
+    @model_validator(mode="after")
+    def _reference_is_known(self) -> "PreprocessingParameters":
+        unknown = [name for name in self.reference_preference if name not in DISPLAY_NAMES]
+        if unknown or not self.reference_preference:
+            raise ValueError(
+                f"preprocessing.reference_preference names unknown contrasts {unknown}; "
+                f"known: {list(DISPLAY_NAMES)}"
+            )
+        if len(set(self.reference_preference)) != len(self.reference_preference):
+            raise ValueError("preprocessing.reference_preference names a contrast twice")
+        if self.dask_scheduler is not None and self.workers is not None:
+            raise ValueError(
+                "preprocessing.workers and preprocessing.dask_scheduler exclude each other: "
+                "the scheduler knows its own workers"
+            )
+        return self
+
+    def result_fields(self) -> dict:
+        """The parameters that change a subject's file, JSON-ready: all but who does the work."""
+        return self.model_dump(mode="json", exclude={"workers", "dask_scheduler"})

@@ -1,0 +1,216 @@
+"""The per-subject file: one safetensors file, read slice by slice without loading the rest."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from mrisynth_pipeline.cohorts.errors import InputError
+
+FORMAT = 1
+"""Version of the file's layout; a reader refuses any other."""
+
+_REQUIRED = {
+    "subject",
+    "modalities",
+    "present",
+    "reference",
+    "grid_affine",
+    "transforms",
+    "intensity",
+    "sources",
+    "fingerprint",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One subject, ready for a model.
+
+    Args:
+        subject: Subject identifier.
+        modalities: Channel order.
+        present: Per channel whether it was scanned; absent channels are all 0.
+        volumes: ``[modality, z, y, x]`` in [0, 1], background exactly 0, float16 or float32.
+        mask: Foreground ``[z, y, x]`` bool.
+        segmentation: Labels ``[z, y, x]`` uint8, or ``None``.
+        reference: The contrast whose axes the grid follows.
+        grid_affine: 4×4, voxel index (x, y, z) → RAS world mm of the reference.
+        transforms: Per contrast 4×4 RAS matrix, reference world points → that scan's world points.
+        intensity: Per contrast (low, high): value = clip((v − low) / (high − low)).
+        sources: Per file read: path, sha256, affine (native, RAS), shape (native).
+        fingerprint: What the file was made from and how.
+        quality: Measures of how well it went (columns of the preprocessing index).
+    """
+
+    subject: str
+    modalities: tuple[str, ...]
+    present: tuple[bool, ...]
+    volumes: NDArray
+    mask: NDArray[np.bool_]
+    segmentation: NDArray[np.uint8] | None
+    reference: str
+    grid_affine: NDArray[np.float64]
+    transforms: Mapping[str, NDArray[np.float64]]
+    intensity: Mapping[str, tuple[float, float]]
+    sources: Mapping[str, Mapping[str, Any]]
+    fingerprint: str
+    quality: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_subject(path: str | Path, subject: Subject) -> Path:
+    """Write a subject's file; it appears whole or not at all.
+
+    Args:
+        path: Where to; parent folders are made.
+        subject: What to write.
+
+    Returns:
+        The path.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        "volumes": np.ascontiguousarray(subject.volumes),
+        "mask": np.ascontiguousarray(subject.mask, dtype=np.uint8),
+    }
+    if subject.segmentation is not None:
+        tensors["segmentation"] = np.ascontiguousarray(subject.segmentation, dtype=np.uint8)
+    about = {
+        "format": FORMAT,
+        "subject": subject.subject,
+        "modalities": list(subject.modalities),
+        "present": [bool(value) for value in subject.present],
+        "reference": subject.reference,
+        "grid_affine": np.asarray(subject.grid_affine).tolist(),
+        "transforms": {name: np.asarray(matrix).tolist() for name, matrix in subject.transforms.items()},
+        "intensity": {name: [float(v) for v in pair] for name, pair in subject.intensity.items()},
+        "sources": {name: dict(source) for name, source in subject.sources.items()},
+        "fingerprint": subject.fingerprint,
+        "quality": dict(subject.quality),
+    }
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, unfinished, metadata={"subject": json.dumps(about)})
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+class SubjectFile:
+    """A subject's file on disk, memory-mapped: what is not asked for is not read.
+
+    Pickling keeps only the path, so instances may be handed to data-loader workers.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Open a file and check its layout.
+
+        Args:
+            path: A file written by :func:`write_subject`.
+
+        Raises:
+            InputError: The file is missing, damaged, or of another layout.
+        """
+        self.path = Path(path)
+        remedy = "Delete it and run the preprocessing pipeline again"
+        if not self.path.is_file():
+            raise InputError(
+                self.path, "there is no such subject file", "Run the preprocessing pipeline first"
+            )
+        try:
+            self._tensors = safe_open(self.path, framework="numpy")
+            about = json.loads((self._tensors.metadata() or {})["subject"])
+            volumes = self._tensors.get_slice("volumes").get_shape()
+            mask = self._tensors.get_slice("mask").get_shape()
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise InputError(self.path, f"this is not a whole subject file ({error})", remedy) from error
+        lacking = sorted(_REQUIRED - set(about))
+        if about.get("format") != FORMAT or lacking:
+            problem = f"layout {about.get('format')} instead of {FORMAT}" + (
+                f", without {lacking}" if lacking else ""
+            )
+            raise InputError(self.path, problem, remedy)
+        if len(volumes) != 4 or volumes[1:] != mask or volumes[0] != len(about["modalities"]):
+            raise InputError(
+                self.path, f"volumes {volumes} do not fit mask {mask} and {about['modalities']}", remedy
+            )
+        self.metadata: dict[str, Any] = about
+        self.shape: tuple[int, int, int, int] = tuple(volumes)
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.path,)
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Per channel whether it was scanned, ``[modality]``."""
+        return np.asarray(self.metadata["present"], dtype=bool)
+
+    def volumes(self) -> NDArray[np.float32]:
+        """All contrasts ``[modality, z, y, x]`` in [0, 1]."""
+        return self._tensors.get_tensor("volumes").astype(np.float32)
+
+    def slice(self, z: int) -> NDArray[np.float32]:
+        """One axial slice of every contrast ``[modality, y, x]``; z grows upwards."""
+        return self._tensors.get_slice("volumes")[:, int(z)].astype(np.float32)
+
+    def crop(self, z: slice, y: slice, x: slice) -> NDArray[np.float32]:
+        """A block of every contrast ``[modality, z, y, x]``: patches and slabs."""
+        return self._tensors.get_slice("volumes")[:, z, y, x].astype(np.float32)
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Foreground ``[z, y, x]``."""
+        return self._tensors.get_tensor("mask").astype(bool)
+
+    def segmentation(self) -> NDArray[np.uint8] | None:
+        """Labels ``[z, y, x]``, or ``None`` where the subject has none."""
+        return self._tensors.get_tensor("segmentation") if "segmentation" in self._tensors.keys() else None  # noqa: SIM118
+
+
+def open_subject(path: str | Path) -> SubjectFile:
+    """Open a subject's file for lazy reading; see :class:`SubjectFile`."""
+    return SubjectFile(path)
+
+
+@dataclass(frozen=True)
+class SubjectStore:
+    """A folder of subject files.
+
+    Args:
+        directory: The folder; made on the first write.
+    """
+
+    directory: Path
+
+    def path(self, subject: str) -> Path:
+        """Where a subject's file lies or would lie."""
+        if not subject or Path(subject).name != subject:
+            raise InputError("subject", f"{subject!r} cannot be a file name", "Rename the subject")
+        return Path(self.directory) / f"{subject}.safetensors"
+
+    def open(self, subject: str) -> SubjectFile:
+        """Open a subject's file.
+
+        Raises:
+            InputError: It is missing or damaged.
+        """
+        return open_subject(self.path(subject))
+
+    def done(self, subject: str, fingerprint: str) -> bool:
+        """Whether a sound file made from exactly these sources and parameters is there."""
+        try:
+            return self.open(subject).metadata["fingerprint"] == fingerprint
+        except InputError:
+            return False
+
+    def subjects(self) -> list[str]:
+        """Identifiers of all subjects in the folder, sorted."""
+        return sorted(path.stem for path in Path(self.directory).glob("*.safetensors"))
