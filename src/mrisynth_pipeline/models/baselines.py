@@ -1,5 +1,7 @@
 """Baselines without a network. A method that does not beat the linear regression is broken (evaluation protocol)."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -19,10 +21,15 @@ class MeanImage(Imputer):
 
     def __init__(self, modalities: tuple[str, ...], grid: tuple[int, int, int]) -> None:
         super().__init__(modalities, spatial_dims=3)
+        self.grid = tuple(grid)
         self.register_buffer("total", torch.zeros(len(modalities), *grid))
         self.register_buffer("count", torch.zeros(len(modalities)))
 
-    def accumulate(self, volumes: Float[Tensor, "modality z y x"], present: Bool[Tensor, "modality"]) -> None:
+    def construction(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor, as JSON values."""
+        return super().construction() | {"grid": list(self.grid)}
+
+    def accumulate(self, volumes: Float[Tensor, "modality z y x"], present: Bool[Tensor, " modality"]) -> None:
         """Add one training subject."""
         self.total[present] += volumes[present]
         self.count += present
@@ -55,7 +62,7 @@ class LinearRegression(Imputer):
         self.register_buffer("gram", torch.zeros(size, size, dtype=torch.float64))
         self.register_buffer("voxels", torch.zeros(size, size, dtype=torch.float64))
 
-    def accumulate(self, volumes: Float[Tensor, "modality z y x"], present: Bool[Tensor, "modality"]) -> None:
+    def accumulate(self, volumes: Float[Tensor, "modality z y x"], present: Bool[Tensor, " modality"]) -> None:
         """Add one training subject."""
         foreground = (volumes[present] > 0).any(0)
         values = volumes[:, foreground].double() * present[:, None]
@@ -64,7 +71,7 @@ class LinearRegression(Imputer):
         self.gram += columns @ columns.T
         self.voxels += torch.outer(has, has) * values.shape[1]
 
-    def coefficients(self, available: Bool[Tensor, "modality"]) -> Float[Tensor, "inputs modality"]:
+    def coefficients(self, available: Bool[Tensor, " modality"]) -> Float[Tensor, "inputs modality"]:
         """Intercept and slopes (rows: intercept, then the available modalities) for every target modality."""
         moments = self.gram / self.voxels.clamp(min=1)
         rows = torch.cat([torch.tensor([0]), 1 + available.nonzero()[:, 0].cpu()])

@@ -5,7 +5,7 @@ slices rebuild all of them. Stage II learns to predict those codes from the avai
 every part at the paper's size are held to the published architecture by a test.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -44,17 +44,24 @@ class CodeBrainAutoencoder(nn.Module):
 
     Args:
         n_modalities: Contrasts in the stack.
-        architecture: Sizes and switches.
+        architecture: Sizes and switches, or a mapping of them (from a model card).
     """
 
-    def __init__(self, n_modalities: int, architecture: CodeBrainArchitecture) -> None:
+    name = "codebrain_autoencoder"
+
+    def __init__(self, n_modalities: int, architecture: CodeBrainArchitecture | dict[str, Any]) -> None:
         super().__init__()
-        a = architecture
+        self.n_modalities = n_modalities
+        self.architecture = a = CodeBrainArchitecture.model_validate(architecture)
         self.posterior_encoder = NAFEncoder(n_modalities, a.posterior_width, a.depth, out_channels=len(a.levels))
         self.codes = ScalarCodes(a.levels, quantise=a.quantise)
         self.common_encoder = NAFEncoder(n_modalities, a.common_width, a.depth) if a.common_features else None
         common_channels = self.common_encoder.out_channels if self.common_encoder else 0
         self.decoder = NAFDecoder(len(a.levels) + common_channels, a.decoder_width, a.depth, n_modalities)
+
+    def construction(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor, as JSON values."""
+        return {"n_modalities": self.n_modalities, "architecture": self.architecture.model_dump(mode="json")}
 
     def encode(self, images: Float[Tensor, "batch modality y x"]) -> Float[Tensor, "batch code y8 x8"]:
         """Code values of a complete stack."""
@@ -150,16 +157,23 @@ class CodeBrain(Imputer):
 
     Args:
         modalities: Contrasts in channel order.
-        architecture: Sizes and switches.
+        architecture: Sizes and switches, or a mapping of them (from a model card).
     """
 
     name = "codebrain"
 
-    def __init__(self, modalities: tuple[str, ...], architecture: CodeBrainArchitecture) -> None:
+    def __init__(self, modalities: tuple[str, ...], architecture: CodeBrainArchitecture | dict[str, Any]) -> None:
         super().__init__(modalities, spatial_dims=2, divisor=NAFEncoder.reduction)
-        self.architecture = architecture
+        self.architecture = architecture = CodeBrainArchitecture.model_validate(architecture)
         self.autoencoder = CodeBrainAutoencoder(len(modalities), architecture)
         self.predictor = CodePredictor(len(modalities), architecture)
+
+    def construction(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor, as JSON values."""
+        return {
+            "modalities": list(self.modalities),
+            "architecture": self.architecture.model_dump(mode="json"),
+        }
 
     def predict(
         self, images: Float[Tensor, "batch modality y x"], available: Bool[Tensor, "batch modality"]

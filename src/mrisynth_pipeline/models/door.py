@@ -1,6 +1,7 @@
 """The one door of every method: ``impute(images, available)``."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -33,6 +34,10 @@ class Imputer(nn.Module, ABC):
         self, images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch modality *spatial"]:
         """All modalities from images whose missing channels are exactly zero; any value range may come out."""
+
+    def construction(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor, as JSON values, for the model card."""
+        return {"modalities": list(self.modalities)}
 
     @torch.inference_mode()
     def impute(
@@ -75,7 +80,7 @@ class Imputer(nn.Module, ABC):
 def impute_volume(
     method: Imputer,
     volumes: Float[Tensor, "modality z y x"],
-    available: Bool[Tensor, "modality"],
+    available: Bool[Tensor, " modality"],
     batch_size: int = 16,
 ) -> Float[Tensor, "modality z y x"]:
     """Impute one subject's volumes: axial slices as a batch for 2D methods, the whole for 3D ones.

@@ -1,14 +1,16 @@
 """Axial slices of subject files as training samples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from pydantic import Field
+from torch.utils.data import Dataset
 
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
-from mrisynth_pipeline.sampling.augmentation import SliceAugmentation
+from mrisynth_pipeline.parameters import Parameters
+from mrisynth_pipeline.sampling.augmentation import AugmentationParameters, SliceAugmentation
 
 
 def brain_slices(mask: np.ndarray, minimum_area: float) -> np.ndarray:
@@ -68,48 +70,27 @@ class SliceDataset(Dataset):
         return self.__dict__ | {"_open": {}}
 
 
-class StepBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of ``(index, seed)`` for a fixed number of steps; batch k depends on (seed, k) alone.
+class SliceParameters(Parameters):
+    """Which slices a training draws, and how they are varied."""
 
-    The stream runs through one random permutation of the items after the other. A resumed run starts at ``start`` and
-    sees exactly the batches that it would have seen.
-
-    Args:
-        n_items: Length of the dataset.
-        batch_size: Items per batch.
-        steps: Batches of the whole training.
-        seed: Seed of the stream.
-        start: First batch to give out.
-    """
-
-    def __init__(self, n_items: int, batch_size: int, steps: int, seed: int, start: int = 0) -> None:
-        self.n_items, self.batch_size, self.steps, self.seed, self.start = n_items, batch_size, steps, seed, start
-
-    def __len__(self) -> int:
-        """Batches left to give out."""
-        return max(self.steps - self.start, 0)
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        """The batches from ``start`` on."""
-        epoch, order = -1, np.empty(0, int)
-        for step in range(self.start, self.steps):
-            batch = []
-            for position in range(step * self.batch_size, (step + 1) * self.batch_size):
-                if position // self.n_items != epoch:
-                    epoch = position // self.n_items
-                    order = np.random.default_rng((self.seed, epoch)).permutation(self.n_items)
-                draw = int(np.random.SeedSequence((self.seed, position)).generate_state(1)[0])
-                batch.append((int(order[position % self.n_items]), draw))
-            yield batch
+    augmentation: AugmentationParameters = AugmentationParameters()
+    """Transforms of the training slices."""
+    minimum_brain_area: float = Field(0.05, ge=0.0, lt=1.0)
+    """Slices whose brain fills a smaller share of the slice are not trained on."""
 
 
-def fixed_batches(n_items: int, batch_size: int, maximum: int) -> list[list[tuple[int, int]]]:
-    """The same evenly spread items in every validation, in batches.
+def slice_samples(
+    store: SubjectStore, subjects: Sequence[str], parameters: SliceParameters, augmented: bool = True
+) -> SliceDataset:
+    """The slices of some subjects as the parameters of a training ask for them.
 
     Args:
-        n_items: Length of the dataset.
-        batch_size: Items per batch.
-        maximum: Most items to take.
+        store: The subject files.
+        subjects: Whose slices; may be empty.
+        parameters: Which slices, and the augmentation.
+        augmented: False for validation.
     """
-    chosen = np.linspace(0, n_items - 1, min(maximum, n_items)).astype(int)
-    return [[(int(i), 0) for i in chosen[at : at + batch_size]] for at in range(0, len(chosen), batch_size)]
+    augment = None
+    if augmented and subjects:
+        augment = SliceAugmentation(parameters.augmentation, store.open(subjects[0]).shape[2:])
+    return SliceDataset(store, subjects, parameters.minimum_brain_area, augment)

@@ -6,25 +6,25 @@ import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 (the name everybody uses)
+from torch.nn import functional as F
 
 from mrisynth_pipeline.models.blocks.discriminators import PatchDiscriminator
 from mrisynth_pipeline.models.codebrain import CodeBrainAutoencoder
-from mrisynth_pipeline.parameters import Parameters
-from mrisynth_pipeline.sampling.augmentation import AugmentationParameters
-from mrisynth_pipeline.training.imputation import ImputationTraining, masked_mean, mean_squared_error, slice_psnr
+from mrisynth_pipeline.sampling.slices import SliceParameters
+from mrisynth_pipeline.training.imputation import (
+    ImputationTraining,
+    masked_mean,
+    mean_squared_error,
+    slice_psnr,
+)
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 
 
-class AutoencodingParameters(Parameters):
+class AutoencodingParameters(SliceParameters):
     """Stage I (``params:codebrain.stage1``); the defaults are those of the published run."""
 
     optimisation: OptimisationParameters = OptimisationParameters()
     """Schedule of the autoencoder."""
-    augmentation: AugmentationParameters = AugmentationParameters()
-    """Transforms of the training slices."""
-    minimum_brain_area: float = Field(0.05, ge=0.0, lt=1.0)
-    """Slices whose brain fills a smaller share of the slice are not trained on."""
     reconstruction_loss: Literal["psnr", "l1"] = "psnr"
     """``psnr``: 10·log10 of the mean squared error; ``l1``: mean absolute error (ablation)."""
     missing_weight: float = Field(20.0, ge=0)
@@ -68,7 +68,9 @@ class Autoencoding(ImputationTraining):
         parameters: Losses and schedule.
     """
 
-    def __init__(self, autoencoder: CodeBrainAutoencoder, n_modalities: int, parameters: AutoencodingParameters) -> None:
+    def __init__(
+        self, autoencoder: CodeBrainAutoencoder, n_modalities: int, parameters: AutoencodingParameters
+    ) -> None:
         super().__init__(n_modalities, parameters.optimisation)
         self.automatic_optimization = False  # two optimisers
         self.parameters_of_stage = parameters
@@ -86,7 +88,9 @@ class Autoencoding(ImputationTraining):
         if self.discriminator is None:
             return [optimiser], [schedule]
         critic = torch.optim.AdamW(
-            self.discriminator.parameters(), self.parameters_of_stage.discriminator_learning_rate, betas=(0.5, 0.9)
+            self.discriminator.parameters(),
+            self.parameters_of_stage.discriminator_learning_rate,
+            betas=(0.5, 0.9),
         )
         return [optimiser, critic], [schedule]
 
@@ -140,7 +144,12 @@ class Autoencoding(ImputationTraining):
         images = batch["images"]
         available = self.validation_available(images)
         prediction, values = self.autoencoder(images, available)
-        self.log("val_psnr_missing", slice_psnr(prediction, images, ~available), prog_bar=True, batch_size=len(images))
+        self.log(
+            "val_psnr_missing",
+            slice_psnr(prediction, images, ~available),
+            prog_bar=True,
+            batch_size=len(images),
+        )
         if self.autoencoder.codes.quantise:
             codes = self.autoencoder.codes
             indices = codes.to_indices(codes.to_levels(values)).flatten()

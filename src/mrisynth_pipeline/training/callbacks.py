@@ -21,8 +21,9 @@ class History(lightning.Callback):
         self.every = every
         self.rows: list[dict[str, float]] = []
 
-    def _record(self, trainer: lightning.Trainer) -> None:
-        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    def _record(self, trainer: lightning.Trainer, kind: str) -> None:
+        metrics = trainer.callback_metrics
+        values = {name: float(value) for name, value in metrics.items() if name.startswith(kind)}
         if self.rows and self.rows[-1]["step"] == trainer.global_step:
             self.rows[-1].update(values)
         else:
@@ -31,12 +32,12 @@ class History(lightning.Callback):
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Record the training metrics now and then."""
         if trainer.global_step % self.every == 0:
-            self._record(trainer)
+            self._record(trainer, "train_")
 
     def on_validation_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Record every validation."""
         if not trainer.sanity_checking:
-            self._record(trainer)
+            self._record(trainer, "val_")
 
     def state_dict(self) -> dict[str, Any]:
         """Rows so far, for the checkpoint."""
@@ -61,7 +62,13 @@ class EarlyLook(lightning.Callback):
         self.folder, self.samples = folder, samples
 
     def on_validation_batch_end(
-        self, trainer: lightning.Trainer, module: Any, _: Any, batch: dict[str, torch.Tensor], batch_idx: int, *__: Any
+        self,
+        trainer: lightning.Trainer,
+        module: Any,
+        _: Any,
+        batch: dict[str, torch.Tensor],
+        batch_idx: int,
+        *__: Any,
     ) -> None:
         """Picture the first batch."""
         if batch_idx or trainer.sanity_checking or not trainer.is_global_zero:
@@ -76,4 +83,6 @@ class EarlyLook(lightning.Callback):
         picture.save(path)
         for logger in trainer.loggers:
             if isinstance(logger, MLFlowLogger):
-                logger.experiment.log_artifact(logger.run_id, str(path), artifact_path=f"early_looks/{self.folder.name}")
+                logger.experiment.log_artifact(
+                    logger.run_id, str(path), artifact_path=f"early_looks/{self.folder.name}"
+                )

@@ -4,25 +4,19 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
 from mrisynth_pipeline.models.codebrain import CodeBrain
-from mrisynth_pipeline.parameters import Parameters
-from mrisynth_pipeline.sampling.augmentation import AugmentationParameters
+from mrisynth_pipeline.sampling.slices import SliceParameters
 from mrisynth_pipeline.training.imputation import ImputationTraining, slice_psnr
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 
 
-class CodePredictionParameters(Parameters):
+class CodePredictionParameters(SliceParameters):
     """Stage II (``params:codebrain.stage2``); the defaults are those of the published run."""
 
     optimisation: OptimisationParameters = OptimisationParameters(batch_size=16)
     """Schedule of the code predictor."""
-    augmentation: AugmentationParameters = AugmentationParameters()
-    """Transforms of the training slices."""
-    minimum_brain_area: float = Field(0.05, ge=0.0, lt=1.0)
-    """Slices whose brain fills a smaller share of the slice are not trained on."""
 
 
 class CodePrediction(ImputationTraining):
@@ -40,12 +34,7 @@ class CodePrediction(ImputationTraining):
 
     def configure_optimizers(self) -> Any:
         """AdamW with a cosine, stepped after every batch."""
-        optimiser, schedule = self.adamw(list(self.method.predictor.parameters()))
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
-        """Clip as the parameters say."""
-        self.clip_gradients(optimizer, self.optimisation.gradient_clip, "norm")
+        return self.adamw_each_step(list(self.method.predictor.parameters()))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Float[Tensor, ""]:
         """Loss of the predicted codes against those of the complete stack."""

@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from mrisynth_pipeline.sampling.slices import SliceDataset, StepBatches, fixed_batches
+from mrisynth_pipeline.sampling.batches import StepBatches, fixed_batches
 from mrisynth_pipeline.training.averaging import ExponentialAverage
 from mrisynth_pipeline.training.callbacks import EarlyLook, History
 from mrisynth_pipeline.training.parameters import OptimisationParameters
@@ -47,8 +47,8 @@ def resumable_checkpoint(work_dir: Path, fingerprint: str) -> tuple[Path | None,
 
 def fit(
     module: lightning.LightningModule,
-    training: SliceDataset,
-    validation: SliceDataset,
+    training: Dataset,
+    validation: Dataset,
     optimisation: OptimisationParameters,
     work_dir: Path,
     fingerprint: str,
@@ -73,7 +73,7 @@ def fit(
     """
     o = optimisation
     if len(training) == 0:
-        raise ValueError("no training slices: every training subject is incomplete or empty (see the manifest summary)")
+        raise ValueError("there is nothing to train on: no subject of the training part has a usable sample")
     checkpoint, start = resumable_checkpoint(work_dir, fingerprint)
     batches = StepBatches(len(training), o.batch_size, o.steps, o.seed, start)
     loader_options = {"num_workers": o.loader_workers, "persistent_workers": o.loader_workers > 0}
@@ -82,7 +82,6 @@ def fit(
     history = History(every=max(o.steps // 200, 1))
     callbacks: list[lightning.Callback] = [
         history,
-        EarlyLook(work_dir),
         ModelCheckpoint(
             dirpath=work_dir,
             filename="resume",
@@ -92,6 +91,8 @@ def fit(
         ),
         TQDMProgressBar(refresh_rate=10),
     ]
+    if hasattr(module, "look"):
+        callbacks.append(EarlyLook(work_dir))
     if o.ema_decay:
         callbacks.append(ExponentialAverage(o.ema_decay))
     trainer = lightning.Trainer(
@@ -118,3 +119,9 @@ def fit(
     module.cpu().eval()
     (work_dir / "resume.ckpt").unlink(missing_ok=True)
     return pd.DataFrame(history.rows)
+
+
+def last_validation(history: pd.DataFrame) -> dict[str, float]:
+    """The newest value of every validation metric of a history."""
+    columns = [name for name in history.columns if name.startswith("val_")]
+    return {name: float(history[name].dropna().iloc[-1]) for name in columns if history[name].notna().any()}

@@ -1,14 +1,12 @@
-"""What the trainings of slice-wise imputation share: availability draws, the schedule, the validation subsets."""
+"""What the trainings of slice-wise imputation share: availability draws, losses, the validation subsets."""
 
-import math
-
-import lightning
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mrisynth_pipeline.sampling.availability import all_subsets, draw_subsets
 from mrisynth_pipeline.training.parameters import OptimisationParameters
+from mrisynth_pipeline.training.schedule import ScheduledTraining
 
 
 def masked_mean(
@@ -35,7 +33,7 @@ def slice_psnr(
     return (-10.0 * torch.log10(errors.clamp(min=1e-10)))[missing].mean()
 
 
-class ImputationTraining(lightning.LightningModule):
+class ImputationTraining(ScheduledTraining):
     """Base of the trainings on complete stacks with modalities hidden at random.
 
     Args:
@@ -44,9 +42,8 @@ class ImputationTraining(lightning.LightningModule):
     """
 
     def __init__(self, n_modalities: int, optimisation: OptimisationParameters) -> None:
-        super().__init__()
+        super().__init__(optimisation)
         self.n_modalities = n_modalities
-        self.optimisation = optimisation
 
     def draw_available(self, images: Float[Tensor, "batch modality y x"]) -> Bool[Tensor, "batch modality"]:
         """One subset per sample; depends on seed, step and rank alone, so that a resumed run draws the same."""
@@ -59,20 +56,3 @@ class ImputationTraining(lightning.LightningModule):
         """All subsets in turn, the same in every validation."""
         subsets = all_subsets(self.n_modalities).to(images.device)
         return subsets[torch.arange(len(images), device=images.device) % len(subsets)]
-
-    def learning_rate_factor(self, step: int) -> float:
-        """Linear warm-up, then a cosine from 1 to final/initial learning rate at the last step."""
-        o = self.optimisation
-        if step < o.warmup_steps:
-            return (step + 1) / o.warmup_steps
-        progress = (step - o.warmup_steps) / max(o.steps - o.warmup_steps, 1)
-        floor = o.final_learning_rate / o.learning_rate
-        return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
-
-    def adamw(
-        self, parameters: list[torch.nn.Parameter]
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-        """AdamW and the schedule of :meth:`learning_rate_factor`."""
-        o = self.optimisation
-        optimiser = torch.optim.AdamW(parameters, lr=o.learning_rate, betas=o.betas, weight_decay=o.weight_decay)
-        return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, self.learning_rate_factor)

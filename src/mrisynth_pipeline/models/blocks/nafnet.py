@@ -103,7 +103,11 @@ class NAFDecoder(nn.Module):
         stages: list[nn.Module] = [nn.Conv2d(in_channels, 16 * width, 1), naf_blocks(16 * width, depth)]
         # A shuffle by 2 divides the channels by 4; the 1×1 before it keeps (first) or doubles (then) them.
         for before, after in ((16, 4), (4, 2), (2, 1)):
-            stages += [nn.Conv2d(before * width, 4 * after * width, 1), nn.PixelShuffle(2), NAFBlock(after * width)]
+            stages += [
+                nn.Conv2d(before * width, 4 * after * width, 1),
+                nn.PixelShuffle(2),
+                NAFBlock(after * width),
+            ]
         stages.append(nn.Conv2d(width, out_channels, 3, padding=1))
         self.layers = nn.Sequential(*stages)
 

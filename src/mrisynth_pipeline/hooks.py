@@ -1,0 +1,118 @@
+"""What happens around the nodes: one MLflow run per Kedro run, run times, and errors a person can read."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import mlflow
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+from pydantic import BaseModel
+
+from mrisynth_pipeline.cohorts.errors import InputError
+
+RUN_TIMES = "run_times"
+"""Dataset that keeps the seconds of every node's last run."""
+
+
+def final_metrics(summary: Any, prefix: str) -> dict[str, float]:
+    """The numbers of a nested summary as flat ``a.b.c`` metrics; lists and texts are left to the artifacts."""
+    if isinstance(summary, dict):
+        flat: dict[str, float] = {}
+        for key, value in summary.items():
+            flat |= final_metrics(value, f"{prefix}.{key}")
+        return flat
+    is_number = isinstance(summary, int | float) and not isinstance(summary, bool)
+    return {prefix.replace("+", "_"): float(summary)} if is_number else {}
+
+
+class Tracking(MlflowHook):
+    """kedro-mlflow's hook, with typed parameters logged one by one and reports, figures and model cards as artifacts.
+
+    Everything the catalog files under the layer ``reporting`` is logged when it is saved, and of JSON summaries
+    (``metadata: {mlflow: metrics}``) the numbers too, so the catalog stays plain files.
+    """
+
+    _catalog: CatalogProtocol
+
+    @hook_impl
+    def after_catalog_created(self, catalog: CatalogProtocol, **kwargs: Any) -> None:
+        """Keep the catalog, to find the file behind a saved dataset."""
+        super().after_catalog_created(catalog=catalog, **kwargs)
+        self._catalog = catalog
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool) -> None:
+        """Log the node's parameters as nested names: ``codebrain.stage1.optimisation.steps``."""
+        plain = {
+            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            for name, value in inputs.items()
+            if name.startswith("params:")
+        }
+        super().before_node_run(node=node, catalog=catalog, inputs=plain, is_async=is_async)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Log what a person looks at."""
+        if not self._is_mlflow_enabled or mlflow.active_run() is None:
+            return
+        dataset = self._catalog.get(dataset_name)
+        metadata = getattr(dataset, "metadata", None) or {}
+        layer = metadata.get("kedro-viz", {}).get("layer")
+        path = Path(str(getattr(dataset, "_filepath", getattr(dataset, "_path", ""))))
+        if metadata.get("mlflow") == "metrics":
+            # A metric's history may hold anything finite; NaN means "undefined here" and is left out.
+            metrics = final_metrics(data, dataset_name.rpartition(".")[2])
+            mlflow.log_metrics({name: value for name, value in metrics.items() if value == value})
+        if layer == "reporting" and path.exists() and dataset_name != RUN_TIMES:
+            log = mlflow.log_artifacts if path.is_dir() else mlflow.log_artifact
+            log(str(path), f"reporting/{path.name}" if path.is_dir() else "reporting")
+        if layer == "models" and (path / "model_card.json").exists():
+            mlflow.log_artifact(str(path / "model_card.json"), f"model_cards/{dataset_name}")
+
+
+class RunTimes:
+    """Keeps how long every node took, for the report; a partial run renews only its own nodes."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Start the node's clock."""
+        self._started[node.name] = time.perf_counter()
+
+    @hook_impl
+    def after_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
+        """Write the node's seconds beside those of the others."""
+        if RUN_TIMES not in catalog:
+            return
+        times = catalog.load(RUN_TIMES) if catalog.exists(RUN_TIMES) else {}
+        stage = min(node.tags, default="other")
+        seconds = time.perf_counter() - self._started[node.name]
+        catalog.save(RUN_TIMES, times | {node.name: {"stage": stage, "seconds": round(seconds, 2)}})
+
+
+class PlainErrors:
+    """A fault of the input ends the run with one line instead of a traceback."""
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Hand the message to the command line, which prints it and exits with 1."""
+        if isinstance(error, InputError):
+            raise click.ClickException(str(error)) from error
+
+
+class Results:
+    """Ends a run that made a report by printing the result table and where the report is."""
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Print both, if this run made them."""
+        if "results_table" in pipeline.all_outputs():
+            report = Path(str(catalog.get("report")._filepath))
+            click.echo(f"\n{catalog.load('results_table')}\n\nReport: {report}")

@@ -1,0 +1,73 @@
+"""The downstream tumour segmenter: MONAI's SegResNet on the complete stack of contrasts."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from monai.networks.nets import SegResNet
+from torch import Tensor, nn
+
+from mrisynth_pipeline.cohorts.modalities import TUMOUR_REGIONS
+
+
+class Segmenter(nn.Module):
+    """From all contrasts of a volume to the BraTS regions (WT, TC, ET), which may overlap.
+
+    SegResNet (Myronenko, BrainLes 2018) without its autoencoder branch: the winner of BraTS 2018 and MONAI's usual
+    baseline on this task.
+
+    Args:
+        modalities: Contrasts in channel order.
+        width: Channels at full resolution.
+        blocks_down: Residual blocks per encoder level; each level halves the resolution.
+    """
+
+    name = "segmenter"
+
+    def __init__(
+        self, modalities: tuple[str, ...], width: int = 8, blocks_down: tuple[int, ...] = (1, 2, 2, 4)
+    ) -> None:
+        super().__init__()
+        self.modalities, self.width, self.blocks_down = tuple(modalities), width, tuple(blocks_down)
+        self.divisor = 2 ** (len(blocks_down) - 1)
+        self.network = SegResNet(
+            spatial_dims=3,
+            init_filters=width,
+            in_channels=len(modalities),
+            out_channels=len(TUMOUR_REGIONS),
+            blocks_down=self.blocks_down,
+            blocks_up=(1,) * (len(blocks_down) - 1),
+        )
+
+    def construction(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor, as JSON values."""
+        return {
+            "modalities": list(self.modalities),
+            "width": self.width,
+            "blocks_down": list(self.blocks_down),
+        }
+
+    def forward(self, images: Float[Tensor, "batch modality z y x"]) -> Float[Tensor, "batch region z y x"]:
+        """Logits of the regions, in the order of ``TUMOUR_REGIONS``; sizes must be divisible by ``divisor``."""
+        return self.network(images)
+
+    @torch.inference_mode()
+    def segment(self, volumes: Float[Tensor, "modality z y x"]) -> UInt8[Tensor, "z y x"]:
+        """Label map of one subject in the internal convention; any grid size (padded and cropped back).
+
+        The regions are nested by definition, so the smallest one found at a voxel decides: enhancing tumour, else the
+        rest of the core (necrotic), else the rest of the whole tumour (oedema).
+        """
+        device = next(self.parameters()).device
+        padding = [p for size in reversed(volumes.shape[1:]) for p in (0, -size % self.divisor)]
+        logits = self(nn.functional.pad(volumes, padding)[None].to(device))[0].cpu()
+        whole, core, enhancing = (logits[(slice(None), *(slice(n) for n in volumes.shape[1:]))] > 0).unbind()
+        labels = torch.zeros(volumes.shape[1:], dtype=torch.uint8)
+        for region, label in ((whole, 2), (core, 1), (enhancing, 3)):
+            labels[region] = label
+        return labels
+
+
+def label_regions(labels: Tensor) -> Bool[Tensor, "region *spatial"]:
+    """Label map (internal convention) → one mask per BraTS region, in the order of ``TUMOUR_REGIONS``."""
+    return torch.stack([torch.isin(labels, torch.tensor(region)) for region in TUMOUR_REGIONS.values()])

@@ -1,0 +1,5 @@
+"""From raw scans to one model-ready file per subject."""
+
+from mrisynth_pipeline.pipelines.preprocessing.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,72 @@
+"""From raw scans to one model-ready file per subject."""
+
+import hashlib
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mrisynth_pipeline.imaging.cohort import preprocess_cohort
+from mrisynth_pipeline.imaging.montage import registration_montage
+from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
+from mrisynth_pipeline.imaging.subject_file import SubjectStore
+
+MONTAGE_SUBJECTS = 8
+"""Rows of the montage; evenly spread over the cohort."""
+
+
+def prepare_subjects(
+    raw_cohort: dict[str, Any],
+    manifest: pd.DataFrame,
+    subjects: SubjectStore,
+    parameters: PreprocessingParameters,
+) -> pd.DataFrame:
+    """Register, mask, scale and resample every subject; one file each, and an index of how it went."""
+    return preprocess_cohort(manifest, subjects, parameters, raw_cohort["registered"], tuple(raw_cohort["modalities"]))
+
+
+def _done(index: pd.DataFrame) -> list[str]:
+    return index.loc[index["status"] == "done", "subject"].tolist()
+
+
+def draw_montage(raw_cohort: dict[str, Any], subjects: SubjectStore, index: pd.DataFrame) -> Figure:
+    """Picture how well the contrasts of some subjects lie on each other."""
+    done = _done(index)
+    step = max(len(done) // MONTAGE_SUBJECTS, 1)
+    return registration_montage(subjects, done[::step][:MONTAGE_SUBJECTS], tuple(raw_cohort["modalities"]))
+
+
+def describe_study(
+    raw_cohort: dict[str, Any],
+    manifest_summary: dict[str, Any],
+    split: pd.DataFrame,
+    subjects: SubjectStore,
+    index: pd.DataFrame,
+    parameters: PreprocessingParameters,
+) -> dict[str, Any]:
+    """Settle who takes part in what: all that training and evaluation need to know about the cohort.
+
+    Returns:
+        ``cohort``, ``phantom``, ``modalities`` in channel order, ``grid`` (``size`` and ``spacing_mm``, x y z),
+        ``train`` / ``validation`` / ``test`` subjects whose file is done, ``complete`` (all contrasts present),
+        ``labelled`` (with a tumour label map), and a ``fingerprint`` of everything in these files.
+    """
+    done = set(_done(index))
+    files = {subject: subjects.open(subject) for subject in sorted(done)}
+    fingerprints = "".join(file.metadata["fingerprint"] for file in files.values())
+    parts = {
+        part: sorted(done & set(split.loc[split["split"] == part, "subject"]))
+        for part in ("train", "validation", "test")
+    }
+    return {
+        "cohort": raw_cohort["name"],
+        "phantom": raw_cohort["phantom"],
+        "modalities": raw_cohort["modalities"],
+        "grid": parameters.grid.model_dump(mode="json"),
+        "intensity": parameters.intensity.model_dump(mode="json"),
+        **parts,
+        "complete": [subject for subject, file in files.items() if file.present.all()],
+        "labelled": [subject for subject, file in files.items() if file.segmentation() is not None],
+        "data_fingerprint": manifest_summary["fingerprint"],
+        "fingerprint": hashlib.sha256((fingerprints + str(parts)).encode()).hexdigest(),
+    }

@@ -1,0 +1,58 @@
+"""Whether imputed contrasts serve tumour segmentation."""
+
+from kedro.pipeline import Node, Pipeline
+
+from mrisynth_pipeline.pipelines.methods import METHODS
+from mrisynth_pipeline.pipelines.segmentation.nodes import (
+    draw_segmentation_bars,
+    score_references,
+    segment_with_method,
+    summarise_downstream,
+    train_segmenter,
+)
+
+
+def segmentation_template(method: str) -> Pipeline:
+    """The template: segmentations with one method's imputations, in its namespace."""
+    return Pipeline(
+        [
+            Node(
+                segment_with_method,
+                ["model", "segmenter.model", "study", "subjects", "params:evaluation"],
+                "segmentation_scores",
+                name="segment",
+            )
+        ],
+        namespace=method,
+        inputs={"study", "subjects", "segmenter.model"},
+        parameters={"params:evaluation"},
+    )
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Train a segmenter on real complete scans; test it with each contrast real, blank and imputed."""
+    scores = ["segmenter.reference_scores", *(f"{m}.segmentation_scores" for m in METHODS)]
+    frame = Pipeline(
+        [
+            Node(
+                train_segmenter,
+                ["study", "subjects", "segmenter.workspace", "params:segmentation"],
+                ["segmenter.model", "segmenter.history"],
+                name="train_segmenter",
+            ),
+            Node(
+                score_references,
+                ["segmenter.model", "study", "subjects"],
+                "segmenter.reference_scores",
+                name="score_segmentation_references",
+            ),
+            Node(
+                summarise_downstream,
+                ["params:evaluation", *scores],
+                "segmentation_summary",
+                name="summarise_segmentation",
+            ),
+            Node(draw_segmentation_bars, "segmentation_summary", "segmentation_bars", name="draw_segmentation_bars"),
+        ]
+    )
+    return frame + sum((segmentation_template(m) for m in METHODS), Pipeline([]))

@@ -1,0 +1,24 @@
+"""Kedro project settings: hooks and how configuration is read."""
+
+from pathlib import Path
+
+from kedro.utils import find_kedro_project
+
+from mrisynth_pipeline.hooks import PlainErrors, Results, RunTimes, Tracking
+
+
+def project_path() -> str:
+    """The project's folder, so that the tracking database does not depend on the working directory."""
+    return str(find_kedro_project(Path.cwd()) or Path(__file__).resolve().parents[2])
+
+
+HOOKS = (Tracking(), RunTimes(), PlainErrors(), Results())
+# With a dash instead of the underscore the name is silently ignored, and every run is logged twice.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft", "globals": "soft", "mlflow": "soft"},
+    "custom_resolvers": {"project": project_path},
+}
