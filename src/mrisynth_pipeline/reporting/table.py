@@ -1,0 +1,127 @@
+"""A table that a page, a terminal and a README can all show: cells are text, formatted once."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+ABSENT = "–"
+"""What a cell without a number shows."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Heading of a column; neighbours with the same ``group`` share a spanning heading above."""
+
+    heading: str
+    group: str = ""
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Formatted text; ``best`` marks the best method of the column (or of the row, where rows are compared)."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row. ``kind`` sets references and published numbers apart from the methods that compete."""
+
+    cells: tuple[Cell, ...]
+    kind: Literal["", "reference", "published"] = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, rows, a caption that says what is counted, and footnotes."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Spanning headings with the number of columns each covers; empty if no column has one."""
+        spans: list[tuple[str, int]] = []
+        for column in self.columns:
+            if spans and spans[-1][0] == column.group:
+                spans[-1] = (column.group, spans[-1][1] + 1)
+            else:
+                spans.append((column.group, 1))
+        return spans if any(group for group, _ in spans) else []
+
+    def headings(self) -> list[str]:
+        """One line per column: group and heading."""
+        return [f"{column.group} {column.heading}".strip() for column in self.columns]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The cells as text, for a CSV file or a notebook."""
+        return pd.DataFrame([[cell.text for cell in row.cells] for row in self.rows], columns=self.headings())
+
+    def to_markdown(self) -> str:
+        """A GitHub-flavoured Markdown table, best values bold, with caption and notes around it."""
+        ruler = ["---:" if column.numeric else "---" for column in self.columns]
+        lines = [[_markdown(heading) for heading in self.headings()], ruler]
+        for row in self.rows:
+            lines.append([f"**{_markdown(c.text)}**" if c.best else _markdown(c.text) for c in row.cells])
+        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return "\n\n".join([self.caption, body, *self.notes]) + "\n"
+
+    def to_text(self, width: int = 100) -> str:
+        """Plain text for a terminal or a log, ``width`` characters wide; ``*`` marks the best values."""
+        table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        for heading, column in zip(self.headings(), self.columns, strict=True):
+            table.add_column(heading, justify="right" if column.numeric else "left", overflow="fold")
+        for row in self.rows:
+            cells = zip(row.cells, self.columns, strict=True)
+            table.add_row(*(_starred(cell) if column.numeric else cell.text for cell, column in cells))
+        buffer = io.StringIO()
+        console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False)
+        console.print(self.caption)
+        console.print(table)
+        for note in self.notes:
+            console.print(note)
+        return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def number(value: float | None, decimals: int) -> str:
+    """A number with fixed decimals and a true minus sign; :data:`ABSENT` for ``None``."""
+    return ABSENT if value is None else f"{value:.{decimals}f}".replace("-", "−")
+
+
+def interval(low: float | None, high: float | None, decimals: int) -> str:
+    """``low to high``; :data:`ABSENT` without bounds."""
+    return ABSENT if low is None or high is None else f"{number(low, decimals)} to {number(high, decimals)}"
+
+
+def p_value(value: float) -> str:
+    """A p-value as journals print it."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def best_of(values: Sequence[float | None], decimals: int, *, higher_is_better: bool = True) -> list[bool]:
+    """Which values print like the best of them; none if there is nothing to compare with."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return [False] * len(values)
+    best = number(max(known) if higher_is_better else min(known), decimals)
+    return [value is not None and number(value, decimals) == best for value in values]
+
+
+def _starred(cell: Cell) -> str:
+    """A trailing star, or the blank in its place that keeps decimals aligned."""
+    return cell.text + ("*" if cell.best else " ")
+
+
+def _markdown(text: str) -> str:
+    """Text that cannot break out of its table cell."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
