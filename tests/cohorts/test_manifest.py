@@ -126,6 +126,12 @@ def test_one_contrast_copied_over_another_is_refused(archive):
     assert_refused(manifest, f"{FIRST}-t1c.nii.gz", f"same content as {FIRST}/{FIRST}-t1n", "which contrast it is")
 
 
+def test_empty_files_are_not_taken_for_duplicates_of_each_other(archive):
+    for subject in (FIRST, SECOND):
+        (archive / subject / f"{subject}-t1n.nii.gz").write_bytes(b"")
+    assert "same content" not in problems_of(build_manifest("study", "brats", archive), f"{FIRST}-t1n.nii.gz")
+
+
 def test_patients_without_a_tumour_may_share_an_empty_label_map(archive, write_scan):
     for subject in (FIRST, SECOND):
         write_scan(archive / subject / f"{subject}-seg.nii.gz", np.zeros((10, 11, 12), np.uint8))

@@ -14,7 +14,7 @@ MODALITIES = ("t1", "t2", "pd")
 EXAMPLE = "IXI002-Guys-0828-T1.nii.gz"
 
 _NAME = re.compile(
-    r"(?P<subject>(?P<patient>IXI\d{3})-(?P<site>[A-Za-z]+)-\d{4})"
+    r"(?P<subject>(?P<patient>IXI\d{3,})-(?P<site>[A-Za-z]+)-\d{4,})"
     r"-(?P<contrast>T1|T2|PD|MRA|DTI)(?:-\d+)?\.nii(\.gz)?"
 )
 """MRA and DTI, the archive's other sequences, are recognised so that they do not count as unknown files."""

@@ -1,13 +1,14 @@
 """Checks many scans in parallel processes, one volume per process in memory at any time."""
 
 import multiprocessing
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from mrisynth_pipeline.cohorts.errors import InputError
@@ -15,6 +16,8 @@ from mrisynth_pipeline.cohorts.integrity import KnownScan, ScanCheck, check_scan
 
 _CHUNK = 4
 """Files handed to a process at once: a check takes tenths of a second, so small chunks keep all busy."""
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def _results(tasks: list[ScanTask], workers: int) -> Iterator[ScanCheck]:
         yield from map(_check, tasks)
         return
     context = multiprocessing.get_context("spawn")  # fork is unsafe once torch or OpenMP threads run
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_use_one_thread) as pool:
+    with _one_thread_per_child(), ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
             yield from pool.map(_check, tasks, chunksize=_CHUNK)
         except BrokenProcessPool as error:
@@ -72,5 +75,16 @@ def _check(task: ScanTask) -> ScanCheck:
     return check_scan(task.path, task.label_values, task.known)
 
 
-def _use_one_thread() -> None:
-    threadpool_limits(1)
+@contextmanager
+def _one_thread_per_child() -> Iterator[None]:
+    """Processes started meanwhile get one numerical thread each; libraries read this when they are loaded."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

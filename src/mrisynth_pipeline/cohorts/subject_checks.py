@@ -33,9 +33,7 @@ class CheckedScan:
         self.problems.append(sentence(self.file.path, problem, remedy))
 
 
-def check_across_files(
-    files: Sequence[ScanFile], checks: Sequence[ScanCheck], raw_dir: Path
-) -> list[list[str]]:
+def check_across_files(files: Sequence[ScanFile], checks: Sequence[ScanCheck], raw_dir: Path) -> list[list[str]]:
     """Problems of every file: its own, then those that only show beside the other files.
 
     Args:
@@ -46,9 +44,7 @@ def check_across_files(
     Returns:
         One list of sentences per file, in the same order.
     """
-    scans = [
-        CheckedScan(file, check, list(check.problems)) for file, check in zip(files, checks, strict=True)
-    ]
+    scans = [CheckedScan(file, check, list(check.problems)) for file, check in zip(files, checks, strict=True)]
     _refuse_second_files(scans, raw_dir)
     _refuse_equal_files(scans, raw_dir)
     by_subject = _grouped(scans, lambda scan: scan.file.subject)
@@ -67,9 +63,7 @@ def same_grid(first: ScanCheck, second: ScanCheck) -> bool:
     return bool(np.abs(distances).max() < _SAME_PLACE_MM)
 
 
-def _grouped(
-    scans: Iterable[CheckedScan], key: Callable[[CheckedScan], Hashable]
-) -> dict[Hashable, list[CheckedScan]]:
+def _grouped(scans: Iterable[CheckedScan], key: Callable[[CheckedScan], Hashable]) -> dict[Hashable, list[CheckedScan]]:
     groups: dict[Hashable, list[CheckedScan]] = defaultdict(list)
     for scan in scans:
         groups[key(scan)].append(scan)
@@ -78,9 +72,7 @@ def _grouped(
 
 def _refuse_second_files(scans: list[CheckedScan], raw_dir: Path) -> None:
     """Two files for one contrast of one subject: which is meant cannot be guessed, so none is used."""
-    for (subject, modality), twins in _grouped(
-        scans, lambda scan: (scan.file.subject, scan.file.modality)
-    ).items():
+    for (subject, modality), twins in _grouped(scans, lambda scan: (scan.file.subject, scan.file.modality)).items():
         for scan in twins:
             others = [_relative(twin, raw_dir) for twin in twins if twin is not scan]
             if others:
@@ -90,7 +82,8 @@ def _refuse_second_files(scans: list[CheckedScan], raw_dir: Path) -> None:
 
 def _refuse_equal_files(scans: list[CheckedScan], raw_dir: Path) -> None:
     """Equal bytes under two names: a subject entered twice, or one contrast copied over another."""
-    informative = [scan for scan in scans if scan.check.sha256 and not _is_empty_label_map(scan)]
+    # Files that are bad in themselves (all empty ones are equal) are refused for that already.
+    informative = [scan for scan in scans if not scan.check.problems and not _is_empty_label_map(scan)]
     for twins in _grouped(informative, lambda scan: scan.check.sha256).values():
         for scan in twins:
             strangers = [twin for twin in twins if twin.file.subject != scan.file.subject]
@@ -106,9 +99,7 @@ def _refuse_equal_files(scans: list[CheckedScan], raw_dir: Path) -> None:
                 )
                 scan.refuse(problem, "Find out whose scan it is and take the other file away")
             if mixed_up:
-                problem = (
-                    f"has the same content as {_listed([_relative(twin, raw_dir) for twin in mixed_up])}"
-                )
+                problem = f"has the same content as {_listed([_relative(twin, raw_dir) for twin in mixed_up])}"
                 scan.refuse(problem, "Find out which contrast it is and download the other again")
 
 
@@ -124,22 +115,12 @@ def _check_label_maps(subject: str, members: list[CheckedScan]) -> None:
     readable = [scan for scan in images if scan.check.affine]
     for label_map in (scan for scan in members if scan.is_label_map):
         if not usable:
-            label_map.refuse(
-                f"{subject} has no usable scan to go with this label map", "Mend its scans first"
-            )
-        if (
-            label_map.check.affine
-            and readable
-            and not any(same_grid(label_map.check, scan.check) for scan in readable)
-        ):
+            label_map.refuse(f"{subject} has no usable scan to go with this label map", "Mend its scans first")
+        if label_map.check.affine and readable and not any(same_grid(label_map.check, scan.check) for scan in readable):
             shapes = sorted({"x".join(map(str, scan.check.shape)) for scan in readable})
             own = "x".join(map(str, label_map.check.shape))
-            problem = (
-                f"its grid ({own}) is that of no scan of {subject} ({_listed(shapes)}, or placed elsewhere)"
-            )
-            label_map.refuse(
-                problem, "Resample it onto one of the scans with nearest neighbour, or take it away"
-            )
+            problem = f"its grid ({own}) is that of no scan of {subject} ({_listed(shapes)}, or placed elsewhere)"
+            label_map.refuse(problem, "Resample it onto one of the scans with nearest neighbour, or take it away")
 
 
 def _relative(scan: CheckedScan, raw_dir: Path) -> str:
