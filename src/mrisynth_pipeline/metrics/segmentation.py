@@ -38,18 +38,14 @@ def tumour_scores(
     if prediction.shape != target.shape:
         raise ValueError(f"prediction is {prediction.shape} but the rater's map is {target.shape}")
     if len(spacing_mm) != target.ndim or min(spacing_mm) <= 0:
-        raise ValueError(
-            f"spacing_mm must be {target.ndim} positive values (z, y, x), got {tuple(spacing_mm)}"
-        )
+        raise ValueError(f"spacing_mm must be {target.ndim} positive values (z, y, x), got {tuple(spacing_mm)}")
     return {
         region: _region_scores(np.isin(prediction, labels), np.isin(target, labels), spacing_mm)
         for region, labels in TUMOUR_REGIONS.items()
     }
 
 
-def _region_scores(
-    prediction: np.ndarray, target: np.ndarray, spacing_mm: Sequence[float]
-) -> dict[str, float]:
+def _region_scores(prediction: np.ndarray, target: np.ndarray, spacing_mm: Sequence[float]) -> dict[str, float]:
     """Dice and HD95 (mm) of one binary region."""
     outlined, real = (torch.from_numpy(mask)[None, None] for mask in (prediction, target))
     # MONAI's default leaves a region out wherever the rater drew nothing, so that a false alarm costs

@@ -1,5 +1,7 @@
 """From segmentation scores to the question that matters: how much of the tumour does an imputation save?"""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from mrisynth_pipeline.metrics.measures import SEGMENTATION_KEYS
@@ -74,6 +76,16 @@ def summarise_segmentation(
     }
 
 
+def telling_contrast(segmentation: Mapping, region: str) -> str:
+    """The missing contrast whose blanking costs ``region`` most Dice (usually T1Gd for the tumour core)."""
+    blanked = {
+        row["missing"]: row["dice"]["mean"]
+        for row in segmentation["rows"]
+        if row["region"] == region and row["method"] == ZERO
+    }
+    return min(blanked, key=blanked.get) if blanked else segmentation["missing"][0]
+
+
 def _gap_closed(scores: pd.DataFrame, missing: str, region: str, method: str) -> float | None:
     """Share of the Dice lost to a blank contrast that the imputation gives back."""
     if method in (REAL, ZERO) or missing == NONE_MISSING:
@@ -83,9 +95,7 @@ def _gap_closed(scores: pd.DataFrame, missing: str, region: str, method: str) ->
         chosen = (scores["method"] == name) & (scores["missing"] == contrast) & (scores["region"] == region)
         return scores[chosen].set_index("subject")["dice"]
 
-    together = pd.concat(
-        [dice(method, missing), dice(ZERO, missing), dice(REAL, NONE_MISSING)], axis=1
-    ).dropna()
+    together = pd.concat([dice(method, missing), dice(ZERO, missing), dice(REAL, NONE_MISSING)], axis=1).dropna()
     if together.empty:
         return None
     imputed, zero, real = together.mean()

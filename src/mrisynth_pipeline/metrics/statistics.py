@@ -56,8 +56,7 @@ def summarise_scores(
     bootstrap = {"confidence": confidence, "n_resamples": n_resamples, "seed": seed}
     names = list(dict.fromkeys(scores["method"]))
     methods = {
-        name: {"reference": name in references}
-        | _summarise_method(scores[scores["method"] == name], bootstrap)
+        name: {"reference": name in references} | _summarise_method(scores[scores["method"] == name], bootstrap)
         for name in names
     }
     competitors = [name for name in names if name not in references]
@@ -65,9 +64,7 @@ def summarise_scores(
     comparisons = [
         entry
         for measure in measures_of("volume")
-        for entry in compare_methods(
-            scores, competitors, measure.column, higher_is_better=measure.higher_is_better
-        )
+        for entry in compare_methods(scores, competitors, measure.column, higher_is_better=measure.higher_is_better)
     ]
     return {
         "n_subjects": int(scores["subject"].nunique()),

@@ -43,6 +43,8 @@ METHOD_NAMES = {
 }
 """Internal name → the name in tables. A method that is not listed appears under its own name."""
 
+_COMMON_NOUNS = {"linear", "mean", "truth_copy", "real", "zero"}
+
 _SETTINGS = {
     "font.family": "sans-serif",
     "font.size": 8.5,
@@ -106,6 +108,12 @@ def subset_label(inputs: str) -> str:
 def method_label(method: str) -> str:
     """Name of a method in tables and figures."""
     return METHOD_NAMES.get(method, method)
+
+
+def method_in_sentence(method: str) -> str:
+    """The same inside a sentence: common nouns lose their capital, names keep it."""
+    label = method_label(method)
+    return label[:1].lower() + label[1:] if method in _COMMON_NOUNS else label
 
 
 def method_colours(methods: Iterable[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A table that a page, a terminal and a README can all show: cells are text, formatted once."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -79,8 +80,11 @@ class Table:
     def to_text(self, width: int = 100) -> str:
         """Plain text for a terminal or a log, ``width`` characters wide; ``*`` marks the best values."""
         table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        for heading, column in zip(self.headings(), self.columns, strict=True):
-            table.add_column(heading, justify="right" if column.numeric else "left", overflow="fold")
+        for position, (heading, column) in enumerate(zip(self.headings(), self.columns, strict=True)):
+            cells = [len(_starred(row.cells[position])) for row in self.rows]
+            room = max([*cells, *(len(word) for word in heading.split())])  # headings fold before cells do
+            justify = "right" if column.numeric else "left"
+            table.add_column(textwrap.fill(heading, room), justify=justify, overflow="fold")
         for row in self.rows:
             cells = zip(row.cells, self.columns, strict=True)
             table.add_row(*(_starred(cell) if column.numeric else cell.text for cell, column in cells))

@@ -1,0 +1,190 @@
+"""The report of a run: one HTML page that needs nothing but itself."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from PIL import Image
+
+from mrisynth_pipeline.reporting import tables
+from mrisynth_pipeline.reporting.glossary import GLOSSARY
+from mrisynth_pipeline.reporting.style import DOTS_PER_INCH, method_label, modality_label, png_bytes
+from mrisynth_pipeline.reporting.table import Table
+from mrisynth_pipeline.reporting.verdict import (
+    baseline_warning,
+    headline_method,
+    imputation_verdict,
+    segmentation_verdict,
+)
+
+COHORT_NAMES = {"phantom": "built-in phantom", "brats": "BraTS", "ixi": "IXI"}
+"""Kind of a cohort → its name in the report."""
+
+_PIXELS_PER_INCH = 110  # of CSS: figures are drawn for a printed page and shown slightly larger on screen
+
+Section = Literal["results", "examples", "segmentation", "training", "cohort"]
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure of the report."""
+
+    image: Figure | bytes
+    """A matplotlib figure, or the content of a PNG file."""
+    caption: str
+    """What is seen, in a sentence or two; also read out by screen readers."""
+    section: Section = "results"
+    """Where it is shown."""
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """Everything that a report says. Whatever is absent is left out, or a sentence says why it is."""
+
+    cohort: str
+    """Kind of the cohort (``phantom``, ``brats``, ``ixi``, or your own name); phantom reports are marked."""
+    run_id: str
+    """Name of the run, as in the tracker."""
+    created: str = ""
+    """Date and time, as it should be read."""
+    method: str | None = None
+    """The method that the report is about; by default the first one that competes in ``scores``."""
+    baseline: str = "linear"
+    """The method that any working method must beat."""
+    scores: Mapping | None = None
+    """From ``summarise_scores``."""
+    segmentation: Mapping | None = None
+    """From ``summarise_segmentation``."""
+    segmentation_absent: str = "No segmentation was scored in this run."
+    """Why there is no ``segmentation``, e.g. that the cohort has no tumour labels."""
+    figures: Sequence[ReportFigure] = ()
+    """Figures, in the order of their sections."""
+    cohort_summary: Mapping | None = None
+    """From ``cohorts.summary.summarise``: counts, refused scans with reasons, fingerprint."""
+    failed_subjects: Sequence[Mapping[str, str]] = ()
+    """Subjects that could not be preprocessed: ``{subject, reason}``."""
+    split_sizes: Mapping[str, int] = field(default_factory=dict)
+    """Subjects per split."""
+    leaks: Sequence[str] | None = None
+    """Patients found in more than one split (empty: checked, none found; ``None``: not checked)."""
+    parameters: Mapping = field(default_factory=dict)
+    """Every parameter of the run, nested."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Library → version."""
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Stage → run time in seconds."""
+    data_fingerprint: str = ""
+    """Digest of the raw data; by default that of ``cohort_summary``."""
+    git_commit: str = ""
+    """Commit of the code, if known."""
+    warnings: Sequence[str] = ()
+    """Further sentences that the reader must not miss."""
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A figure as the template needs it."""
+
+    source: str
+    width: int
+    height: int
+    caption: str
+    section: str
+
+
+def render_report(context: ReportContext) -> str:
+    """The report as one HTML document: styles and images inside, no script, no outside address.
+
+    Args:
+        context: What to say.
+
+    Returns:
+        HTML text, every value escaped.
+    """
+    environment = Environment(
+        loader=PackageLoader("mrisynth_pipeline.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": _duration, "modality": modality_label, "method": method_label}
+    stylesheet, _, _ = environment.loader.get_source(environment, "report.css")
+    method = headline_method(context.scores, context.method) if context.scores else context.method
+    pictures = [_picture(figure) for figure in context.figures]
+    return environment.get_template("report.html").render(
+        context=context,
+        cohort_name=COHORT_NAMES.get(context.cohort, context.cohort),
+        stylesheet=Markup(stylesheet),  # our own file, not input
+        verdict=imputation_verdict(context.scores, context.method),
+        segmentation_sentence=segmentation_verdict(context.segmentation, method),
+        warnings=_warnings(context),
+        result_tables=_result_tables(context),
+        segmentation_table=tables.segmentation_table(context.segmentation) if context.segmentation else None,
+        pictures={section: [p for p in pictures if p.section == section] for section in Section.__args__},
+        fingerprint=context.data_fingerprint or (context.cohort_summary or {}).get("fingerprint", ""),
+        glossary=GLOSSARY,
+    )
+
+
+def _warnings(context: ReportContext) -> list[str]:
+    """What the reader must not miss, most serious first."""
+    found = []
+    if context.leaks:
+        found.append(f"Patients in more than one split: {', '.join(context.leaks)}. The test numbers are too good.")
+    if context.cohort == "phantom":
+        found.append(
+            "Phantom data: the scans are computed, not measured. The numbers show that the pipeline works and "
+            "are no evidence about patients."
+        )
+    found.append(baseline_warning(context.scores, context.method, context.baseline))
+    found += (context.scores or {}).get("warnings", [])
+    if context.failed_subjects:
+        count = len(context.failed_subjects)
+        found.append(f"{count} subject{' was' if count == 1 else 's were'} lost in preprocessing (see Cohort).")
+    found += context.warnings
+    found.append("For research. Synthesised images are not for diagnostic use.")
+    return [text for text in found if text]
+
+
+def _result_tables(context: ReportContext) -> dict[str, list[tuple[str, Table]]]:
+    """Anchor → (title, table) of the imputation results; the first is shown, the others unfold."""
+    scores = context.scores
+    if scores is None:
+        return {}
+    measures = [("slice_psnr", "PSNR"), ("slice_ssim", "SSIM"), ("slice_mae", "MAE")]
+    volume = [("volume_psnr", "PSNR"), ("volume_ssim", "SSIM3D"), ("volume_mae", "MAE")]
+    groups = {
+        "leaderboard": [("Leaderboard", tables.leaderboard(scores, context.cohort))],
+        "inputs": [(name, tables.breakdown(scores, "n_inputs", column)) for column, name in measures],
+        "targets": [(name, tables.breakdown(scores, "target", column)) for column, name in measures],
+        "pairs": [(name, tables.breakdown(scores, "pair", column, context.cohort)) for column, name in measures],
+        "comparisons": [(name, tables.comparisons(scores, column)) for column, name in volume],
+    }
+    return {anchor: group for anchor, group in groups.items() if group[0][1].rows}
+
+
+def _picture(figure: ReportFigure) -> _Picture:
+    """PNG as a data address, with the size at which it was designed."""
+    png = figure.image if isinstance(figure.image, bytes) else png_bytes(figure.image)
+    with Image.open(io.BytesIO(png)) as image:
+        if image.format != "PNG":
+            raise ValueError(f"a report figure must be a PNG, not {image.format}")
+        scale = _PIXELS_PER_INCH / image.info.get("dpi", (DOTS_PER_INCH,))[0]
+        width, height = (round(side * scale) for side in image.size)
+    source = "data:image/png;base64," + base64.b64encode(png).decode()
+    return _Picture(source, width, height, figure.caption, figure.section)
+
+
+def _duration(seconds: float) -> str:
+    """``3725`` → ``1 h 02 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
