@@ -60,9 +60,7 @@ class KnownScan:
     intensity_max: float
 
 
-def check_scan(
-    path: Path, label_values: frozenset[int] | None = None, known: KnownScan | None = None
-) -> ScanCheck:
+def check_scan(path: Path, label_values: frozenset[int] | None = None, known: KnownScan | None = None) -> ScanCheck:
     """Check one NIfTI file. Never raises for a bad file. Holds one volume in memory.
 
     Args:
@@ -88,14 +86,15 @@ def check_scan(
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             return _check_image(path, sha256, label_values, known if unchanged else None)
-    except (Exception, MemoryError) as error:  # headers can lie in more ways than can be listed
+    except Exception as error:  # headers can lie in more ways than can be listed
         problem = f"cannot be read ({type(error).__name__}: {error})"
         return ScanCheck(sha256, problems=(sentence(path, problem, "Download or convert it again"),))
 
 
 def sentence(path: Path, problem: str, remedy: str) -> str:
     """One line naming file, problem and remedy, free of the ``"; "`` that separates them in a manifest."""
-    words = str(InputError(Path(path).name, problem, remedy)).replace(";", ",").split()
+    problem = problem.replace(str(path), path.name)  # libraries name the folder, which differs between machines
+    words = str(InputError(path.name, problem, remedy)).replace(";", ",").split()
     line = " ".join(words)
     return line if len(line) <= 400 else f"{line[:200]} … {line[-190:]}"  # errors of libraries can run on
 
@@ -114,11 +113,7 @@ def _container_fault(path: Path) -> tuple[str, str] | None:
         return "is not compressed but its name ends in .nii.gz", "Rename it to .nii"
     if not compressed and not plain_nifti:
         start = head.decode("ascii", errors="replace").split("\n")[0][:32]
-        seen = (
-            f"a text file starting with {start!r}"
-            if start.isascii() and start.isprintable()
-            else "something else"
-        )
+        seen = f"a text file starting with {start!r}" if start.isascii() and start.isprintable() else "something else"
         return f"is not a NIfTI file but {seen}", "Download it again, or convert it from its source"
     if compressed:
         try:  # nibabel stops at the last voxel and would not see the checksum behind it
@@ -132,16 +127,12 @@ def _container_fault(path: Path) -> tuple[str, str] | None:
     return None
 
 
-def _check_image(
-    path: Path, sha256: str, label_values: frozenset[int] | None, known: KnownScan | None
-) -> ScanCheck:
+def _check_image(path: Path, sha256: str, label_values: frozenset[int] | None, known: KnownScan | None) -> ScanCheck:
     """Check header and voxels of a complete file."""
     try:
         image = nib.load(path)
     except nib.filebasedimages.ImageFileError as error:
-        return ScanCheck(
-            sha256, problems=(sentence(path, f"is not a NIfTI file ({error})", "Convert it again"),)
-        )
+        return ScanCheck(sha256, problems=(sentence(path, f"is not a NIfTI file ({error})", "Convert it again"),))
     if not isinstance(image, nib.Nifti1Image):  # NIfTI-2 is a subclass
         problem = f"is not a NIfTI file but {type(image).__name__}"
         return ScanCheck(sha256, problems=(sentence(path, problem, "Convert it to NIfTI"),))
@@ -151,9 +142,7 @@ def _check_image(
     low = high = float("nan")
     if image.get_data_dtype().kind not in "iuf":
         name = "RGB or structured" if image.get_data_dtype().kind == "V" else str(image.get_data_dtype())
-        faults.append(
-            (f"has {name} voxels, not one real number per voxel", "Convert it to a scalar magnitude image")
-        )
+        faults.append((f"has {name} voxels, not one real number per voxel", "Convert it to a scalar magnitude image"))
     elif len(_spatial_shape(image.shape)) != 3:
         pass  # a time series can be many volumes large, and is refused anyway
     elif known is not None:
@@ -167,9 +156,7 @@ def _check_image(
         else:
             low, high = _finite_range(voxels)
             faults += (
-                _scan_value_faults(voxels, low, high)
-                if label_values is None
-                else _label_faults(voxels, label_values)
+                _scan_value_faults(voxels, low, high) if label_values is None else _label_faults(voxels, label_values)
             )
     problems = tuple(sentence(path, *fault) for fault in faults)
     return ScanCheck(sha256, **geometry, intensity_min=low, intensity_max=high, problems=problems)
@@ -200,9 +187,7 @@ def _grid_faults(image: nib.Nifti1Image) -> list[tuple[str, str]]:
     shape, affine = _spatial_shape(image.shape), image.affine
     shown = "x".join(map(str, shape))
     if len(shape) != 3:
-        faults.append(
-            (f"is {len(shape)}-D ({shown}), a 3-D volume is expected", "Extract one volume per contrast")
-        )
+        faults.append((f"is {len(shape)}-D ({shown}), a 3-D volume is expected", "Extract one volume per contrast"))
     elif min(shape) < MIN_VOXELS:
         faults.append(
             (
@@ -215,11 +200,7 @@ def _grid_faults(image: nib.Nifti1Image) -> list[tuple[str, str]]:
         faults.append((problem, "Convert it again from DICOM, or leave it out"))
     spacing = nib.affines.voxel_sizes(affine)
     low, high = SPACING_RANGE_MM
-    if (
-        not np.isfinite(affine).all()
-        or not spacing.all()
-        or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3
-    ):
+    if not np.isfinite(affine).all() or not spacing.all() or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3:
         faults.append(("its affine cannot be inverted", "Convert it again from DICOM, or leave it out"))
     elif spacing.min() < low or spacing.max() > high:
         sizes = "x".join(f"{size:.3g}" for size in spacing)

@@ -60,9 +60,7 @@ def find_scans(kind: str, raw_dir: Path) -> list[ScanFile]:
             raw_dir, "is a file where a folder is expected", "Unpack it and name its folder in cohort.raw_dir"
         )
     if not raw_dir.is_dir():
-        raise InputError(
-            raw_dir, "there is no such folder", "Set cohort.raw_dir to the folder of the unpacked archive"
-        )
+        raise InputError(raw_dir, "there is no such folder", "Set cohort.raw_dir to the folder of the unpacked archive")
     if scans := layout.find_scans(raw_dir):
         return scans
 

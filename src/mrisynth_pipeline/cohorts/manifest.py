@@ -86,17 +86,13 @@ def build_manifest(
         ScanTask(
             file.path,
             label_values=layout.label_values(file) if file.modality == SEGMENTATION else None,
-            known=known.get(file.path.relative_to(raw_dir).as_posix())
-            if file.modality != SEGMENTATION
-            else None,
+            known=known.get(file.path.relative_to(raw_dir).as_posix()) if file.modality != SEGMENTATION else None,
         )
         for file in files
     ]
     checks = list(check_scans(tasks, workers))
     problems = check_across_files(files, checks, raw_dir)
-    rows = [
-        _row(file, check, texts, raw_dir) for file, check, texts in zip(files, checks, problems, strict=True)
-    ]
+    rows = [_row(file, check, texts, raw_dir) for file, check, texts in zip(files, checks, problems, strict=True)]
     strangers = unrecognised_files(raw_dir, found)
     rows += [_unrecognised_row(path, layout, raw_dir) for path in strangers]
     manifest = pd.DataFrame(rows).assign(cohort=cohort, raw_dir=str(raw_dir))[COLUMNS]
@@ -139,16 +135,13 @@ def _require_a_usable_scan(manifest: pd.DataFrame, raw_dir: Path) -> None:
     scans = manifest[~manifest["modality"].isin([SEGMENTATION, UNRECOGNISED])]
     if usable(scans).empty:
         reasons = "; ".join(scans["problems"].head(3))
-        raise InputError(
-            raw_dir, f"none of {len(scans)} scans is usable: {reasons}", "Mend or replace the files"
-        )
+        raise InputError(raw_dir, f"none of {len(scans)} scans is usable: {reasons}", "Mend or replace the files")
 
 
 def _known_scans(previous: pd.DataFrame) -> dict[str, KnownScan]:
     """Path → earlier result, for scans that were sound then."""
     return {
-        row.path: KnownScan(row.sha256, row.intensity_min, row.intensity_max)
-        for row in usable(previous).itertuples()
+        row.path: KnownScan(row.sha256, row.intensity_min, row.intensity_max) for row in usable(previous).itertuples()
     }
 
 

@@ -25,9 +25,7 @@ class CohortParameters(Parameters):
     @model_validator(mode="after")
     def _archive_has_a_folder(self) -> "CohortParameters":
         if self.kind != "phantom" and self.raw_dir is None:
-            raise ValueError(
-                f"cohort.kind={self.kind} needs cohort.raw_dir, the folder of the unpacked archive"
-            )
+            raise ValueError(f"cohort.kind={self.kind} needs cohort.raw_dir, the folder of the unpacked archive")
         return self
 
     @model_validator(mode="after")
@@ -36,9 +34,7 @@ class CohortParameters(Parameters):
         if names is None:
             return self
         if unknown := [name for name in names if name not in DISPLAY_NAMES]:
-            raise ValueError(
-                f"cohort.modalities: unknown {unknown}, the known ones are {list(DISPLAY_NAMES)}"
-            )
+            raise ValueError(f"cohort.modalities: unknown {unknown}, the known ones are {list(DISPLAY_NAMES)}")
         if not names or len(set(names)) < len(names):
             raise ValueError(f"cohort.modalities={list(names)} must name at least one contrast, each once")
         return self
@@ -83,7 +79,5 @@ class SplitParameters(Parameters):
     def _someone_is_left_to_train_on(self) -> "SplitParameters":
         total = self.validation_fraction + self.test_fraction
         if total >= 1:
-            raise ValueError(
-                f"split.validation_fraction + split.test_fraction = {total:g} leaves nobody to train on"
-            )
+            raise ValueError(f"split.validation_fraction + split.test_fraction = {total:g} leaves nobody to train on")
         return self

@@ -54,9 +54,7 @@ def _files(raw_dir: Path) -> list[Path]:
     """Every file below a folder that is not hidden, sorted."""
 
     def refuse(error: OSError) -> None:
-        raise InputError(
-            error.filename, f"the folder cannot be listed ({error.strerror})", "Check its permissions"
-        )
+        raise InputError(error.filename, f"the folder cannot be listed ({error.strerror})", "Check its permissions")
 
     found: list[Path] = []
     visited: set[str] = set()

@@ -50,9 +50,7 @@ def make_split(manifest: pd.DataFrame, parameters: SplitParameters) -> pd.DataFr
     else:
         split = _published_split(subjects, parameters.name)
         for leak in _leaks(split):
-            logger.warning(
-                "The published split leaks: patient %s is in %s", leak["patient"], leak["subjects"]
-            )
+            logger.warning("The published split leaks: patient %s is in %s", leak["patient"], leak["subjects"])
     return split.sort_values("subject", ignore_index=True)
 
 
@@ -78,9 +76,7 @@ def split_report(split: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, Any]:
         "source": source,
         "subjects": {part: int((split["split"] == part).sum()) for part in PARTS},
         "patients": {part: int(split.loc[split["split"] == part, "patient"].nunique()) for part in PARTS},
-        "subjects_per_site": {
-            str(site): {part: int(row[part]) for part in PARTS} for site, row in sites.iterrows()
-        },
+        "subjects_per_site": {str(site): {part: int(row[part]) for part in PARTS} for site, row in sites.iterrows()},
         "leaks": list(_leaks(split)),
         "listed_but_absent": _counted(listed - present),
         "present_but_not_listed": _counted(present - used),
@@ -91,11 +87,7 @@ def _subjects(manifest: pd.DataFrame) -> pd.DataFrame:
     """Subjects with a usable scan: subject, patient, site; sorted."""
     scans = usable(manifest)
     scans = scans[scans["modality"] != SEGMENTATION]
-    return (
-        scans[["subject", "patient", "site"]]
-        .drop_duplicates("subject")
-        .sort_values("subject", ignore_index=True)
-    )
+    return scans[["subject", "patient", "site"]].drop_duplicates("subject").sort_values("subject", ignore_index=True)
 
 
 def _own_split(subjects: pd.DataFrame, parameters: SplitParameters) -> pd.DataFrame:
@@ -177,9 +169,7 @@ def _read_list(source: str) -> pd.DataFrame:
     path = resources.files("mrisynth_pipeline.cohorts") / "published_splits" / f"{source}.csv"
     with path.open("r", encoding="utf-8") as file:
         table = pd.read_csv(file)
-    return table.assign(split=table["split"].replace({"val": "validation"}))[
-        ["subject", "split", *SLICE_WINDOW]
-    ]
+    return table.assign(split=table["split"].replace({"val": "validation"}))[["subject", "split", *SLICE_WINDOW]]
 
 
 def _leaks(split: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -32,9 +32,7 @@ def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
     listed = set(known["modality"])
     modalities = [name for name in DISPLAY_NAMES if name in listed]  # channel order
     present = scans.groupby("subject")["modality"].agg(set)
-    missing = {
-        str(subject): [name for name in modalities if name not in has] for subject, has in present.items()
-    }
+    missing = {str(subject): [name for name in modalities if name not in has] for subject, has in present.items()}
     subjects = scans.drop_duplicates("subject")
     per_patient = subjects.groupby("patient")["subject"].agg(list)
     refused = known.loc[known["problems"] != "", ["subject", "modality", "path", "problems"]]
