@@ -25,6 +25,7 @@ class Atlas:
         grey: Grey-matter share [0, 1], 1 mm.
         white: White-matter share [0, 1], 1 mm.
         brain: Soft brain mask [0, 1] including the CSF around and inside it, 1 mm.
+        sulci: Likelihood [0, 1] of a sulcus: the middle of cortex that is too thick to be one sheet, 1 mm.
         first_mm: World coordinates of voxel (0, 0, 0) of the 1 mm maps.
         brain_distance: Signed distance from the smoothed brain surface in mm, positive outside, on the coarse
             grid over ``HEAD_BOX_MM``.
@@ -32,19 +33,22 @@ class Atlas:
         ventricles: Share of ventricular CSF [0, 1], on the coarse grid.
         coarse_first_mm: World coordinates of voxel (0, 0, 0) of the coarse maps.
         coarse_mm: Voxel size of the coarse maps.
-        sinus_top: Superior sagittal sinus as points [n, 3] in mm.
+        near_ventricles: 1 at the ventricles, falling to 0 over about a centimetre, on the coarse grid.
+        sagittal_sinus: Superior sagittal sinus as points [n, 3] in mm.
     """
 
     grey: np.ndarray
     white: np.ndarray
     brain: np.ndarray
+    sulci: np.ndarray
     first_mm: np.ndarray
     brain_distance: np.ndarray
     head_distance: np.ndarray
     ventricles: np.ndarray
     coarse_first_mm: np.ndarray
     coarse_mm: float
-    sinus_top: np.ndarray
+    near_ventricles: np.ndarray
+    sagittal_sinus: np.ndarray
 
 
 def _signed_distance(mask: np.ndarray, spacing_mm: float) -> np.ndarray:
@@ -90,7 +94,12 @@ def load_atlas(spacing_mm: float) -> Atlas:
     mask_image = datasets.load_mni152_brain_mask(resolution=1)
     grey, white = (np.asarray(image.dataobj, np.float32) for image in images)
     mask = np.asarray(mask_image.dataobj) > 0
-    first = mask_image.affine[:3, 3]
+    margin = 4
+    cut = tuple(
+        slice(max(part.start - margin, 0), part.stop + margin) for part in ndimage.find_objects(mask.astype(np.int8))[0]
+    )
+    grey, white, mask = grey[cut], white[cut], mask[cut]
+    first = mask_image.affine[:3, 3] + [part.start for part in cut]
 
     coarse_axes = [np.arange(low, high + 1e-6, _COARSE_MM) for low, high in HEAD_BOX_MM]
     points = np.stack(np.meshgrid(*coarse_axes, indexing="ij")).astype(np.float32)
@@ -113,21 +122,43 @@ def load_atlas(spacing_mm: float) -> Atlas:
     ventricles = ndimage.gaussian_filter(np.where(central, coarse_csf, 0.0).astype(np.float32), 0.6)
 
     low_pass = max(spacing_mm - 1.0, 0.0) / 2.355
+    sulci = _sulci(grey, white, first)
     brain = ndimage.gaussian_filter(mask.astype(np.float32), max(low_pass, 0.6))
     if low_pass > 0:
-        grey, white = (ndimage.gaussian_filter(share, low_pass) for share in (grey, white))
+        grey, white, sulci = (ndimage.gaussian_filter(share, low_pass) for share in (grey, white, sulci))
     return Atlas(
         grey=grey,
         white=white,
         brain=brain,
+        sulci=sulci,
         first_mm=first,
         brain_distance=brain_distance,
         head_distance=-_signed_distance(head, _COARSE_MM),
         ventricles=ventricles,
         coarse_first_mm=HEAD_BOX_MM[:, 0],
         coarse_mm=_COARSE_MM,
-        sinus_top=_sagittal_sinus(brain_distance),
+        near_ventricles=np.clip(ndimage.gaussian_filter(ventricles, 3.5 / _COARSE_MM) * 2.5, 0, 1),
+        sagittal_sinus=_sagittal_sinus(brain_distance),
     )
+
+
+def _sulci(grey: np.ndarray, white: np.ndarray, first_mm: np.ndarray) -> np.ndarray:
+    """Where an individual has sulci that the average has blurred away, [0, 1].
+
+    Cortex is 2 to 4 mm thick: grey matter farther from white matter belongs to two banks with a sulcus between them,
+    which runs along the ridge of the distance from white matter. Deep grey matter and cerebellum are left out.
+    """
+    away = ndimage.distance_transform_edt(white < 0.45).astype(np.float32)
+    ridge = np.clip(-ndimage.gaussian_laplace(np.minimum(away, 9.0), 1.0) / 0.5, 0, 1)
+    sulci = ridge * np.clip((away - 1.6) / 1.4, 0, 1) * np.clip(grey / 0.4, 0, 1)
+    x, y, z = np.meshgrid(
+        *(np.arange(n) + f for n, f in zip(grey.shape, first_mm, strict=True)), indexing="ij", sparse=True
+    )
+    deep = ((np.abs(x) / 36.0) ** 2 + ((y + 6.0) / 34.0) ** 2 + ((z - 2.0) / 24.0) ** 2) < 1.0
+    temporal = ((np.abs(x) - 24.0) / 12.0) ** 2 + ((y + 14.0) / 22.0) ** 2 + ((z + 20.0) / 12.0) ** 2 < 1.0
+    hind = (z < -14.0) & (y < -38.0) & (z < -22.0 - 0.35 * (y + 38.0))
+    sulci[deep | temporal | hind | (z < -44.0) & (y < -20.0)] = 0.0
+    return ndimage.gaussian_filter(sulci, 0.5)
 
 
 def _sagittal_sinus(brain_distance: np.ndarray) -> np.ndarray:

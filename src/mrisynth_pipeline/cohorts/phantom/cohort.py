@@ -1,6 +1,5 @@
 """The whole phantom cohort on disk, in an archive's layout, with the truth beside it."""
 
-import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -9,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
@@ -25,8 +25,6 @@ from mrisynth_pipeline.cohorts.phantom.subject import simulate_subject
 
 _VERSION = 1
 """Raised whenever the same parameters give other images, so that old files are not taken for finished ones."""
-
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def truth_dir(out_dir: Path) -> Path:
@@ -67,9 +65,7 @@ def _row(enrolment: Enrolment, modality: str, values: np.ndarray, affine: np.nda
     }
 
 
-def fabricate_subject(
-    parameters: PhantomParameters, registered: bool, out_dir: Path, number: int
-) -> list[dict]:
+def fabricate_subject(parameters: PhantomParameters, registered: bool, out_dir: Path, number: int) -> list[dict]:
     """Simulate one subject and write its scans and truth, unless they are there already.
 
     Args:
@@ -94,7 +90,8 @@ def fabricate_subject(
         return marker["scans"]
     _remove_subject(out_dir, truth)
 
-    simulated = simulate_subject(parameters, registered, enrolment)
+    with threadpool_limits(1):  # workers are the parallelism; small matrix products gain nothing from threads
+        simulated = simulate_subject(parameters, registered, enrolment)
     files = {
         modality: (np.round(scan.values).clip(0, 32767).astype(np.int16), scan.grid.affine)
         for modality, scan in simulated.scans.items()
@@ -121,9 +118,7 @@ def fabricate_subject(
     return rows
 
 
-def fabricate_cohort(
-    parameters: PhantomParameters, registered: bool, out_dir: Path, workers: int
-) -> pd.DataFrame:
+def fabricate_cohort(parameters: PhantomParameters, registered: bool, out_dir: Path, workers: int) -> pd.DataFrame:
     """Write the cohort to disk.
 
     Subjects that are complete for the same parameters are left alone, so that a run that was stopped goes on where it
@@ -157,7 +152,7 @@ def fabricate_cohort(
                 results[number] = fabricate_subject(parameters, registered, out_dir, number)
                 progress.update()
         else:
-            with _pool(workers) as pool:
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
                 jobs = {
                     pool.submit(fabricate_subject, parameters, registered, out_dir, number): number
                     for number in numbers
@@ -166,10 +161,3 @@ def fabricate_cohort(
                     results[jobs[job]] = job.result()
                     progress.update()
     return pd.DataFrame([row for number in numbers for row in results[number]])
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    """Spawned processes of one thread each: the thread counts are inherited before numpy is loaded there."""
-    for variable in _THREAD_VARIABLES:
-        os.environ.setdefault(variable, "1")
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))

@@ -26,9 +26,7 @@ def coarse_grid() -> HeadGrid:
     return HeadGrid(COARSE_MM)
 
 
-def compose(
-    outer: Float[np.ndarray, "3 x y z"], inner: Float[np.ndarray, "3 x y z"]
-) -> Float[np.ndarray, "3 x y z"]:
+def compose(outer: Float[np.ndarray, "3 x y z"], inner: Float[np.ndarray, "3 x y z"]) -> Float[np.ndarray, "3 x y z"]:
     """Displacement (mm) of x -> outer(inner(x)), both on the coarse grid: inner(x) + outer at the moved point."""
     points = coarse_grid().mesh() + inner
     moved = [sample(component, points, HEAD_BOX_MM[:, 0], COARSE_MM) for component in outer]
@@ -66,9 +64,12 @@ def individual_displacement(generator: np.random.Generator, atlas: Atlas) -> Flo
         Displacement in mm on the coarse grid, added to a point to find it in the atlas.
     """
     grid = coarse_grid()
+    # Skull and scalp are smooth: the finer part of the deformation belongs to the brain alone.
+    distance = sample(atlas.brain_distance, grid.mesh(), atlas.coarse_first_mm, atlas.coarse_mm)
+    inside = np.clip(0.6 - distance / 10.0, 0, 1)
     velocity = np.stack(
         [
-            3.2 * random_field(generator, grid.axes, 42.0) + 1.3 * random_field(generator, grid.axes, 17.0)
+            3.4 * random_field(generator, grid.axes, 48.0) + 1.4 * inside * random_field(generator, grid.axes, 17.0)
             for _ in range(3)
         ]
     ).astype(np.float32)
@@ -78,7 +79,8 @@ def individual_displacement(generator: np.random.Generator, atlas: Atlas) -> Flo
     peak = np.abs(towards).max()
     velocity += np.float32(generator.uniform(-0.5, 3.5) / peak) * towards
     displacement = integrate(velocity)
-    size = generator.normal(1.0, (0.03, 0.035, 0.03)).clip(0.92, 1.07).astype(np.float32)
+    # MNI space is larger than most heads.
+    size = generator.normal(0.95, (0.03, 0.035, 0.03)).clip(0.87, 1.03).astype(np.float32)
     resize = (grid.mesh() - _CENTRE_MM) * (1.0 / size - 1.0).reshape(3, 1, 1, 1)
     return compose(resize.astype(np.float32), displacement)
 
@@ -110,15 +112,3 @@ def mass_effect(
     taper = ndimage.gaussian_filter(taper * taper * (3.0 - 2.0 * taper), 1.0)
     direction = offset / np.float32(radius_mm) / np.maximum(distance, 1.0)
     return (-np.float32(push_mm) * share * taper * direction).astype(np.float32)
-
-
-def to_grid(displacement: Float[np.ndarray, "3 x y z"], grid: HeadGrid) -> Float[np.ndarray, "3 x y z"]:
-    """A coarse displacement on the voxels of ``grid``, by separable linear interpolation."""
-    result = displacement
-    for axis, (target, source) in enumerate(zip(grid.axes, coarse_grid().axes, strict=True)):
-        position = np.clip((target - source[0]) / COARSE_MM, 0, len(source) - 1)
-        low = np.minimum(position.astype(int), len(source) - 2)
-        share = (position - low).astype(np.float32).reshape(-1, *[1] * (2 - axis))
-        before = np.take(result, low, axis=axis + 1)
-        result = before + share * (np.take(result, low + 1, axis=axis + 1) - before)
-    return result

@@ -43,6 +43,24 @@ class HeadGrid:
         return np.stack(np.meshgrid(*self.axes, indexing="ij")).astype(np.float32)
 
 
+def resize(volume: np.ndarray, source: HeadGrid, target: HeadGrid) -> np.ndarray:
+    """Bring a smooth map ``[..., x, y, z]`` from one head grid to another, by separable linear interpolation."""
+    if source.spacing_mm == target.spacing_mm:
+        return volume
+    result = volume
+    for axis, (wanted, given) in enumerate(zip(target.axes, source.axes, strict=True)):
+        position = np.clip((wanted - given[0]) / source.spacing_mm, 0, len(given) - 1)
+        low = np.minimum(position.astype(int), len(given) - 2)
+        share = (position - low).astype(np.float32).reshape(-1, *[1] * (2 - axis))
+        before = np.take(result, low, axis=axis - 3)
+        rise = np.take(result, low + 1, axis=axis - 3)
+        rise -= before
+        rise *= share
+        result = before
+        result += rise
+    return result
+
+
 def sample(
     volume: Float[np.ndarray, "i j k"],
     points_mm: Float[np.ndarray, "3 *shape"],

@@ -43,7 +43,11 @@ class GliomaPlan:
 
 
 def plan_glioma(
-    generator: np.random.Generator, atlas: Atlas, displacement: Float[np.ndarray, "3 x y z"], session: int
+    generator: np.random.Generator,
+    atlas: Atlas,
+    displacement: Float[np.ndarray, "3 x y z"],
+    patient_number: int,
+    session: int,
 ) -> GliomaPlan:
     """Draw a tumour: cerebral white matter, core 5-50 mL, enhancing in four of five patients.
 
@@ -51,6 +55,8 @@ def plan_glioma(
         generator: Source of randomness; the same for all sessions of a patient.
         atlas: The average head.
         displacement: The person's pull-back displacement on the coarse grid.
+        patient_number: Position among the patients: every fifth tumour does not enhance. It is not drawn, so that a
+            small cohort has its share too.
         session: 0 for the first scan; each later one finds the tumour grown by about a third.
 
     Returns:
@@ -58,15 +64,13 @@ def plan_glioma(
     """
     grid = coarse_grid()
     points = grid.mesh() + displacement
-    white = sample(
-        ndimage.uniform_filter(atlas.white, 7), points, atlas.first_mm, 1.0, outside=0.0
-    )
+    white = sample(ndimage.uniform_filter(atlas.white, 7), points, atlas.first_mm, 1.0, outside=0.0)
     depth = -sample(atlas.brain_distance, points, atlas.coarse_first_mm, atlas.coarse_mm)
     candidates = np.argwhere((white > 0.55) & (depth > 14) & (points[2] > -18) & (np.abs(points[0]) > 14))
     centre = np.array([axis[i] for axis, i in zip(grid.axes, generator.choice(candidates), strict=True)])
     core = float(np.clip(np.exp(generator.normal(np.log(16.0), 0.6)), 5.0, 42.0))
     oedema = core * 0.35 + float(np.clip(np.exp(generator.normal(np.log(26.0), 0.5)), 9.0, 52.0))
-    enhancing = bool(generator.random() < 0.8)
+    enhancing = patient_number % 5 != 3
     rim, push = float(generator.uniform(3.0, 6.0)), float(generator.uniform(2.0, 6.5))
     growth = (1.0 + float(generator.uniform(0.2, 0.5))) ** session
     return GliomaPlan(centre, min(core * growth, 50.0), oedema * growth, enhancing, rim, push)
@@ -115,8 +119,9 @@ def grow_glioma(generator: np.random.Generator, head: Head, plan: GliomaPlan) ->
     rim = np.maximum(plan.rim_mm * uneven, 3.0)
     necrosis = core * np.clip(0.5 + (depth_in_core - rim) / max(step, 1.5), 0, 1)
     enhancing = core - necrosis
-    if not plan.enhancing:
-        necrosis, enhancing = core, np.zeros_like(core)
+    tumour = np.zeros_like(core)
+    if not plan.enhancing:  # a low-grade tumour: solid, not necrotic, its blood-brain barrier intact
+        tumour, necrosis, enhancing = core, tumour, tumour
 
     fingers = random_field(generator, axes, 11.0)
     cost = 0.8 + 2.2 * np.clip(1.0 - white - csf, 0, 1) + 4.0 * csf
@@ -127,12 +132,10 @@ def grow_glioma(generator: np.random.Generator, head: Head, plan: GliomaPlan) ->
     oedema = np.clip(0.5 - (spread - edge) / 5.0, 0, 1) * (1.0 - core)
     oedema *= np.clip(1.0 - 1.3 * csf, 0, 1) * (brain > 0.3)
 
-    whole = np.zeros((3, *grid.shape), np.float32)
-    for part, target in zip((necrosis, oedema, enhancing), whole, strict=True):
-        target[box] = part * brain
-    room = 1.0 - whole.sum(0)
+    room = np.ones(grid.shape, np.float32)
+    room[box] -= (core + oedema) * brain
     host = ("grey", "white", "csf", "blood", "choroid", "dura", "cap")
     head.shares.scale(np.clip(room, 0, 1), host)
-    head.shares.add("necrosis", whole[0])
-    head.shares.add("oedema", whole[1])
-    head.shares.add("enhancing", whole[2])
+    voxels = np.arange(np.prod(grid.shape), dtype=np.int32).reshape(grid.shape)[box].ravel()
+    for name, part in (("necrosis", necrosis), ("tumour", tumour), ("oedema", oedema), ("enhancing", enhancing)):
+        head.shares.put(name, voxels, (part * brain).ravel())

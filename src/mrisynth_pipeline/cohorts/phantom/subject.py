@@ -24,7 +24,6 @@ from mrisynth_pipeline.cohorts.phantom.deformation import (
     compose,
     individual_displacement,
     mass_effect,
-    to_grid,
 )
 from mrisynth_pipeline.cohorts.phantom.grid import HeadGrid, sample
 from mrisynth_pipeline.cohorts.phantom.pathology import grow_glioma, plan_glioma
@@ -82,14 +81,12 @@ def build_patient(parameters: PhantomParameters, enrolment: Enrolment) -> Head:
     displacement = individual_displacement(_generator(parameters, patient, 0), atlas)
     plan = None
     if parameters.layout == "brats":
-        plan = plan_glioma(_generator(parameters, patient, 1), atlas, displacement, enrolment.session)
+        plan = plan_glioma(_generator(parameters, patient, 1), atlas, displacement, patient, enrolment.session)
         points = coarse_grid().mesh() + displacement
         depth = -sample(atlas.brain_distance, points, atlas.coarse_first_mm, atlas.coarse_mm)
         pushed = mass_effect(plan.centre_mm, plan.core_radius_mm, plan.push_mm, depth)
         displacement = compose(displacement, pushed)
-    points = to_grid(displacement, grid)
-    points += grid.mesh()
-    head = build_head(_generator(parameters, patient, 2), atlas, grid, points)
+    head = build_head(_generator(parameters, patient, 2), atlas, grid, displacement)
     if plan is not None:
         grow_glioma(_generator(parameters, patient, 3), head, plan)
     return head
@@ -238,7 +235,8 @@ def _draw_truth(
     brain = resample(head.brain, head.grid, grid, motion) > 0.5
     truth["brain"] = brain.astype(np.uint8)
     compartments = [
-        resample(head.shares.dense(name), head.grid, grid, motion) for name in ("necrosis", "oedema", "enhancing")
+        resample(head.shares.dense(*names), head.grid, grid, motion)
+        for names in (("necrosis", "tumour"), ("oedema",), ("enhancing",))
     ]
     healthy = 1.0 - sum(compartments)
     labels = np.argmax(np.stack([healthy, *compartments]), axis=0).astype(np.uint8)

@@ -25,27 +25,29 @@ class Tissue:
 
 
 TISSUES: dict[str, Tissue] = {
-    "grey": Tissue(0.82, 1300, 100, gadolinium_mm=0.03),
-    "white": Tissue(0.70, 850, 75, gadolinium_mm=0.015),
+    "grey": Tissue(0.82, 1300, 100, gadolinium_mm=0.012),
+    "white": Tissue(0.70, 850, 75, gadolinium_mm=0.006),
     "csf": Tissue(1.00, 4000, 1500, texture=0.3),
-    "cap": Tissue(0.80, 1150, 120, gadolinium_mm=0.015),
-    "oedema": Tissue(0.84, 1450, 150, gadolinium_mm=0.015, texture=1.5),
-    "necrosis": Tissue(0.93, 2300, 260, gadolinium_mm=0.03, texture=2.0),
-    "enhancing": Tissue(0.84, 1550, 118, gadolinium_mm=0.55, texture=2.0),
-    "blood": Tissue(0.45, 1650, 55, gadolinium_mm=1.5, texture=0.0),
-    "dura": Tissue(0.55, 1000, 45, gadolinium_mm=0.5, texture=0.0),
-    "choroid": Tissue(0.88, 1500, 160, gadolinium_mm=0.8),
+    "cap": Tissue(0.80, 1150, 120, gadolinium_mm=0.006),
+    "oedema": Tissue(0.84, 1450, 150, gadolinium_mm=0.006, texture=1.5),
+    "tumour": Tissue(0.87, 1750, 180, gadolinium_mm=0.015, texture=2.0),
+    "necrosis": Tissue(0.93, 2700, 260, gadolinium_mm=0.012, texture=2.0),
+    "enhancing": Tissue(0.84, 1550, 118, gadolinium_mm=0.22, texture=2.0),
+    "blood": Tissue(0.65, 1650, 50, gadolinium_mm=0.45, texture=0.0),
+    "dura": Tissue(0.55, 1000, 45, gadolinium_mm=0.3, texture=0.0),
+    "choroid": Tissue(0.88, 1500, 160, gadolinium_mm=0.25),
     "bone": Tissue(0.05, 300, 10, texture=0.0),
     "marrow": Tissue(0.60, 450, 55, texture=0.5),
     "vertebra": Tissue(0.55, 550, 55, texture=1.0),
-    "cord": Tissue(0.72, 950, 80, gadolinium_mm=0.015),
+    "cord": Tissue(0.72, 950, 80, gadolinium_mm=0.006),
     "canal": Tissue(1.00, 4000, 1200, texture=0.0),
-    "fat": Tissue(0.90, 350, 70, texture=0.5),
+    "fat": Tissue(0.75, 350, 95, texture=0.5),
     "muscle": Tissue(0.75, 1300, 38, texture=1.0),
     "vitreous": Tissue(0.98, 3800, 900, texture=0.0),
 }
 """Grey, white, CSF and fat after Stanisz et al. 2005 and Wansapura et al. 1999, rounded; tumour compartments
-after quantitative glioma mapping (Blystad et al. 2017). Blood's density is low for its flow void."""
+after quantitative glioma mapping (Blystad et al. 2017). Blood's density is low for its flow void;
+fat's T2 is its apparent one in a turbo spin echo train, which keeps fat bright."""
 
 
 def individual_tissues(generator: np.random.Generator, share: float = 0.03) -> dict[str, Tissue]:
