@@ -1,5 +1,6 @@
 """What happens around the nodes: one MLflow run per Kedro run, run times, and errors a person can read."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from pydantic import BaseModel
 
 from mrisynth_pipeline.cohorts.errors import InputError
+
+CARD = "model_card.json"
 
 RUN_TIMES = "run_times"
 """Dataset that keeps the seconds of every node's last run."""
@@ -31,23 +34,11 @@ def final_metrics(summary: Any, prefix: str) -> dict[str, float]:
 
 
 class Tracking(MlflowHook):
-    """kedro-mlflow's hook, with typed parameters logged one by one and reports, figures and model cards as artifacts.
-
-    Everything the catalog files under the layer ``reporting`` is logged when it is saved, and of JSON summaries
-    (``metadata: {mlflow: metrics}``) the numbers too, so the catalog stays plain files.
-    """
-
-    _catalog: CatalogProtocol
-
-    @hook_impl
-    def after_catalog_created(self, catalog: CatalogProtocol, **kwargs: Any) -> None:
-        """Keep the catalog, to find the file behind a saved dataset."""
-        super().after_catalog_created(catalog=catalog, **kwargs)
-        self._catalog = catalog
+    """kedro-mlflow's hook, with typed parameters logged one by one: ``codebrain.stage1.optimisation.steps``."""
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool) -> None:
-        """Log the node's parameters as nested names: ``codebrain.stage1.optimisation.steps``."""
+        """Log the node's parameters as nested names."""
         plain = {
             name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
             for name, value in inputs.items()
@@ -55,24 +46,39 @@ class Tracking(MlflowHook):
         }
         super().before_node_run(node=node, catalog=catalog, inputs=plain, is_async=is_async)
 
+
+class Artifacts:
+    """Logs what a person looks at to the MLflow run, so that the catalog stays plain files.
+
+    Everything the catalog files under the layer ``reporting`` is logged when it is saved; of JSON summaries
+    (``metadata: {mlflow: metrics}``) the numbers too; of models the card.
+    """
+
+    _catalog: CatalogProtocol
+
+    @hook_impl
+    def after_catalog_created(self, catalog: CatalogProtocol) -> None:
+        """Keep the catalog, to find the file behind a saved dataset."""
+        self._catalog = catalog
+
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Log what a person looks at."""
-        if not self._is_mlflow_enabled or mlflow.active_run() is None:
+        """Log one dataset."""
+        if mlflow.active_run() is None or dataset_name == RUN_TIMES:
             return
         dataset = self._catalog.get(dataset_name)
         metadata = getattr(dataset, "metadata", None) or {}
         layer = metadata.get("kedro-viz", {}).get("layer")
         path = Path(str(getattr(dataset, "_filepath", getattr(dataset, "_path", ""))))
         if metadata.get("mlflow") == "metrics":
-            # A metric's history may hold anything finite; NaN means "undefined here" and is left out.
             metrics = final_metrics(data, dataset_name.rpartition(".")[2])
-            mlflow.log_metrics({name: value for name, value in metrics.items() if value == value})
-        if layer == "reporting" and path.exists() and dataset_name != RUN_TIMES:
-            log = mlflow.log_artifacts if path.is_dir() else mlflow.log_artifact
-            log(str(path), f"reporting/{path.name}" if path.is_dir() else "reporting")
-        if layer == "models" and (path / "model_card.json").exists():
-            mlflow.log_artifact(str(path / "model_card.json"), f"model_cards/{dataset_name}")
+            mlflow.log_metrics({name: value for name, value in metrics.items() if math.isfinite(value)})
+        if layer == "reporting" and path.is_dir():
+            mlflow.log_artifacts(str(path), f"reporting/{path.name}")
+        elif layer == "reporting" and path.is_file():
+            mlflow.log_artifact(str(path), "reporting")
+        elif layer == "models" and (path / CARD).is_file():
+            mlflow.log_artifact(str(path / CARD), f"model_cards/{dataset_name}")
 
 
 class RunTimes:

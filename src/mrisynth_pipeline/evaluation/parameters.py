@@ -16,6 +16,9 @@ class EvaluationParameters(Parameters):
     """Where methods run: auto (a GPU if there is one), cpu, cuda, cuda:1, mps."""
     example_subjects: int = Field(3, ge=0)
     """Test subjects that get figure grids: those with the largest tumours, or else the first."""
+    example_inputs: tuple[str, ...] = ()
+    """Availability subsets of the figure grids, such as ``t1+t2``; empty: the first contrast alone, and all but the
+    second."""
     bootstrap_samples: int = Field(2000, ge=100)
     """Resamples behind each confidence interval."""
     seed: int = 0

@@ -1,7 +1,6 @@
 """A trained network on disk: safetensors weights plus a model card in JSON. Nothing is ever unpickled."""
 
 import json
-
 import shutil
 import tempfile
 from dataclasses import dataclass, field

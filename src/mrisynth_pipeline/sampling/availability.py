@@ -33,3 +33,27 @@ def draw_subsets(batch: int, n_modalities: int, generator: torch.Generator) -> B
 def subset_name(available: Iterable[bool], modalities: tuple[str, ...]) -> str:
     """``"t1+t2"`` for the available modalities, in channel order."""
     return "+".join(m for m, have in zip(modalities, available, strict=True) if have)
+
+
+def parse_subset(text: str, modalities: tuple[str, ...]) -> Bool[Tensor, " modality"]:
+    """The subset that ``"t1+t2"`` names.
+
+    Raises:
+        ValueError: If it names an unknown contrast, none, or all of them.
+    """
+    names = text.split("+")
+    if unknown := set(names) - set(modalities):
+        raise ValueError(f"{text!r} names {sorted(unknown)}, which the study lacks; it has {', '.join(modalities)}")
+    subset = torch.tensor([m in names for m in modalities])
+    if subset.all():
+        raise ValueError(f"{text!r} names every contrast of the study: there would be nothing to impute")
+    return subset
+
+
+def example_subsets(modalities: tuple[str, ...]) -> list[Bool[Tensor, " modality"]]:
+    """What the figures show by default: the first contrast alone, and all but the second (T1Gd in BraTS, T2 in IXI)."""
+    first = torch.zeros(len(modalities), dtype=torch.bool)
+    first[0] = True
+    all_but_second = torch.ones(len(modalities), dtype=torch.bool)
+    all_but_second[1] = False
+    return [first] if torch.equal(first, all_but_second) else [first, all_but_second]

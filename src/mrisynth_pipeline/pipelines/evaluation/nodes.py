@@ -9,12 +9,15 @@ from matplotlib.figure import Figure
 
 from mrisynth_pipeline.evaluation.harness import score_cohort, through_the_door
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
-from mrisynth_pipeline.imaging.subject_file import SubjectStore
+from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
 from mrisynth_pipeline.metrics.statistics import summarise_scores
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
+from mrisynth_pipeline.models.door import Imputer
 from mrisynth_pipeline.models.packaging import TrainedModel
-from mrisynth_pipeline.pipelines.study import complete_subjects, model_card, usable_device
-from mrisynth_pipeline.reporting.figures import imputation_grid, pair_heat_map
+from mrisynth_pipeline.pipelines.study import example_subjects, model_card, usable_device
+from mrisynth_pipeline.reporting.charts import pair_heatmap, scores_by_inputs
+from mrisynth_pipeline.reporting.images import imputation_grid, telling_slice
+from mrisynth_pipeline.sampling.availability import example_subsets, parse_subset, subset_name
 
 
 def fit_baselines(study: dict[str, Any], subjects: SubjectStore) -> tuple[TrainedModel, TrainedModel]:
@@ -53,46 +56,44 @@ def summarise_evaluation(parameters: EvaluationParameters, *scores: pd.DataFrame
     )
 
 
-def draw_heat_map(*scores: pd.DataFrame) -> Figure:
-    """Slice PSNR of every (subset → target) pair and method."""
-    return pair_heat_map(pd.concat(scores, ignore_index=True))
+def draw_heat_map(summary: dict[str, Any], scores: pd.DataFrame) -> Figure:
+    """Slice PSNR of one method for every (subset → target) pair."""
+    return pair_heatmap(summary, scores["method"].iloc[0])
+
+
+def draw_scores_by_inputs(summary: dict[str, Any]) -> Figure:
+    """Slice PSNR of all methods against the number of available contrasts."""
+    return scores_by_inputs(summary)
 
 
 def draw_examples(
     study: dict[str, Any], subjects: SubjectStore, parameters: EvaluationParameters, *models: TrainedModel
 ) -> dict[str, Figure]:
-    """Inputs, truth, imputations and errors: each contrast of some test subjects imputed from all the others."""
-    device = usable_device(parameters.device)
+    """Inputs, truth, imputations and errors of some test subjects, for some availability subsets."""
+    device, modalities = usable_device(parameters.device), tuple(study["modalities"])
     methods = [model.network.to(device) for model in models]
+    subsets = [parse_subset(text, modalities) for text in parameters.example_inputs] or example_subsets(modalities)
+    chosen = example_subjects(study, subjects, parameters.example_subjects)
     return {
-        subject: _example(subject, subjects, methods, parameters)
-        for subject in _examples(study, subjects, parameters.example_subjects)
+        f"{subject}_from_{subset_name(subset.tolist(), modalities)}": _example(
+            subjects.open(subject), subset, methods, parameters
+        )
+        for subject in chosen
+        for subset in subsets
     }
 
 
-def _examples(study: dict[str, Any], subjects: SubjectStore, count: int) -> list[str]:
-    """The complete test subjects with the largest tumours (without labels: the first ones)."""
-
-    def tumour(subject: str) -> int:
-        labels = subjects.open(subject).segmentation()
-        return 0 if labels is None else int((labels > 0).sum())
-
-    return sorted(complete_subjects(study, "test"), key=tumour, reverse=True)[:count]
-
-
-def _example(subject: str, subjects: SubjectStore, methods: list, parameters: EvaluationParameters) -> Figure:
-    file = subjects.open(subject)
-    volumes, labels = torch.from_numpy(file.volumes()), file.segmentation()
-    # The slice with the most tumour, or else the one with the most brain.
-    area = labels > 0 if labels is not None and labels.any() else file.mask()
-    z = int(area.sum((1, 2)).argmax())
-    imputed: dict[str, np.ndarray] = {}
-    for method in methods:
-        predict = through_the_door(method, parameters)
-        slices = []
-        for channel in range(len(volumes)):
-            available = torch.ones(len(volumes), dtype=torch.bool)
-            available[channel] = False
-            slices.append(predict(volumes, available)[channel, z].numpy())
-        imputed[method.name] = np.stack(slices)
-    return imputation_grid(subject, file.metadata["modalities"], volumes[:, z].numpy(), imputed, labels, z)
+def _example(
+    file: SubjectFile, subset: torch.Tensor, methods: list[Imputer], parameters: EvaluationParameters
+) -> Figure:
+    volumes, labels, modalities = torch.from_numpy(file.volumes()), file.segmentation(), file.metadata["modalities"]
+    z = telling_slice(file.mask(), labels)
+    imputed = {m.name: through_the_door(m, parameters)(volumes, subset)[:, z].numpy() for m in methods}
+    return imputation_grid(
+        volumes[:, z].numpy(),
+        modalities,
+        [name for name, have in zip(modalities, subset.tolist(), strict=True) if have],
+        imputed,
+        subject=file.metadata["subject"],
+        segmentation=None if labels is None else labels[z],
+    )

@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from mrisynth_pipeline.pipelines.evaluation.nodes import (
     draw_examples,
     draw_heat_map,
+    draw_scores_by_inputs,
     fit_baselines,
     score_method,
     summarise_evaluation,
@@ -15,9 +16,12 @@ from mrisynth_pipeline.pipelines.methods import BASELINES, METHODS
 def score_pipeline(method: str) -> Pipeline:
     """The template: one method's scores, in its namespace."""
     return Pipeline(
-        [Node(score_method, ["model", "study", "subjects", "params:evaluation"], "scores", name="score")],
+        [
+            Node(score_method, ["model", "study", "subjects", "params:evaluation"], "scores", name="score"),
+            Node(draw_heat_map, ["evaluation_summary", "scores"], "pair_heat_map", name="draw_pair_heat_map"),
+        ],
         namespace=method,
-        inputs={"study", "subjects"},
+        inputs={"study", "subjects", "evaluation_summary"},
         parameters={"params:evaluation"},
     )
 
@@ -36,7 +40,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 "evaluation_summary",
                 name="summarise_evaluation",
             ),
-            Node(draw_heat_map, scores, "pair_heat_map", name="draw_pair_heat_map"),
+            Node(draw_scores_by_inputs, "evaluation_summary", "scores_by_inputs", name="draw_scores_by_inputs"),
             Node(
                 draw_examples,
                 ["study", "subjects", "params:evaluation", *models],

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
+from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
 from mrisynth_pipeline.evaluation.downstream import COLUMNS, score_downstream, score_real, zero_filled
 from mrisynth_pipeline.evaluation.harness import through_the_door
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
@@ -14,8 +16,9 @@ from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.models.segmenter import Segmenter
+from mrisynth_pipeline.pipelines.figures import empty_figure
 from mrisynth_pipeline.pipelines.study import (
-    complete_subjects,
+    example_subjects,
     model_card,
     parameter_count,
     seed_training,
@@ -23,7 +26,8 @@ from mrisynth_pipeline.pipelines.study import (
     training_identity,
     usable_device,
 )
-from mrisynth_pipeline.reporting.figures import segmentation_bars
+from mrisynth_pipeline.reporting.charts import segmentation_bars
+from mrisynth_pipeline.reporting.images import segmentation_grid, telling_slice
 from mrisynth_pipeline.sampling.patches import PatchDataset
 from mrisynth_pipeline.training.fit import fit, last_validation
 from mrisynth_pipeline.training.segmentation import SegmentationParameters, SegmentationTraining
@@ -66,9 +70,7 @@ def train_segmenter(
         training_identity(study, parameters),
         trackers("segmentation"),
     )
-    card = model_card(
-        study, members, parameters=parameter_count(segmenter), validation=last_validation(history)
-    )
+    card = model_card(study, members, parameters=parameter_count(segmenter), validation=last_validation(history))
     return TrainedModel(segmenter, card), history
 
 
@@ -118,4 +120,37 @@ def summarise_downstream(parameters: EvaluationParameters, *scores: pd.DataFrame
 
 def draw_segmentation_bars(summary: dict[str, Any]) -> Figure:
     """Dice per missing contrast and region for real, blank and imputed contrasts."""
-    return segmentation_bars(summary)
+    return empty_figure(summary[SKIPPED]) if SKIPPED in summary else segmentation_bars(summary)
+
+
+def draw_segmentations(
+    segmenter: TrainedModel,
+    study: dict[str, Any],
+    subjects: SubjectStore,
+    parameters: EvaluationParameters,
+    *models: TrainedModel,
+) -> dict[str, Figure]:
+    """Rater and segmenter on real, blank and imputed scans of some test subjects; the second contrast is missing."""
+    members = _test_subjects(segmenter, study)
+    device = usable_device(parameters.device)
+    network = segmenter.network.to(device)
+    missing = min(1, len(study["modalities"]) - 1)  # T1Gd in BraTS: the one that tumours need most
+    figures = {}
+    for subject in [s for s in example_subjects(study, subjects, len(study["test"])) if s in members][:1]:
+        file = subjects.open(subject)
+        volumes, truth = torch.from_numpy(file.volumes()), file.segmentation()
+        z = telling_slice(file.mask(), truth)
+        available = torch.arange(len(volumes)) != missing
+        filled = {"zero": zero_filled(volumes, available)} | {
+            m.network.name: through_the_door(m.network.to(device), parameters)(volumes, available) for m in models
+        }
+        maps = {"rater": truth, "real": network.segment(volumes).numpy()}
+        maps |= {name: network.segment(stack).numpy() for name, stack in filled.items()}
+        contrast = study["modalities"][missing]
+        figures[subject] = segmentation_grid(
+            volumes[missing, z].numpy(),
+            {name: labels[z] for name, labels in maps.items()},
+            title=f"{subject}: {DISPLAY_NAMES[contrast]} missing",
+            backgrounds={name: stack[missing, z].numpy() for name, stack in filled.items()},
+        )
+    return figures or {"none": empty_figure(segmenter.card.get(SKIPPED, "No test subject with a label map."))}

@@ -2,9 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from mrisynth_pipeline.pipelines.figures import draw_curves
 from mrisynth_pipeline.pipelines.methods import METHODS
 from mrisynth_pipeline.pipelines.segmentation.nodes import (
     draw_segmentation_bars,
+    draw_segmentations,
     score_references,
     segment_with_method,
     summarise_downstream,
@@ -31,19 +33,19 @@ def segmentation_template(method: str) -> Pipeline:
 
 def create_pipeline(**_: object) -> Pipeline:
     """Train a segmenter on real complete scans; test it with each contrast real, blank and imputed."""
-    scores = ["segmenter.reference_scores", *(f"{m}.segmentation_scores" for m in METHODS)]
+    scores = ["references.segmentation_scores", *(f"{m}.segmentation_scores" for m in METHODS)]
     frame = Pipeline(
         [
             Node(
                 train_segmenter,
-                ["study", "subjects", "segmenter.workspace", "params:segmentation"],
-                ["segmenter.model", "segmenter.history"],
+                ["study", "subjects", "segmenter.training_workspace", "params:segmentation"],
+                ["segmenter.model", "segmenter.training_history"],
                 name="train_segmenter",
             ),
             Node(
                 score_references,
                 ["segmenter.model", "study", "subjects"],
-                "segmenter.reference_scores",
+                "references.segmentation_scores",
                 name="score_segmentation_references",
             ),
             Node(
@@ -53,6 +55,13 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="summarise_segmentation",
             ),
             Node(draw_segmentation_bars, "segmentation_summary", "segmentation_bars", name="draw_segmentation_bars"),
+            Node(
+                draw_segmentations,
+                ["segmenter.model", "study", "subjects", "params:evaluation", *(f"{m}.model" for m in METHODS)],
+                "example_segmentations",
+                name="draw_example_segmentations",
+            ),
+            Node(draw_curves, "segmenter.training_history", "segmenter.training_curves", name="draw_segmenter_curves"),
         ]
     )
     return frame + sum((segmentation_template(m) for m in METHODS), Pipeline([]))

@@ -21,7 +21,7 @@ from mrisynth_pipeline.pipelines.study import (
     training_identity,
     usable_device,
 )
-from mrisynth_pipeline.reporting.figures import draw_code_histogram
+from mrisynth_pipeline.reporting.charts import code_usage
 from mrisynth_pipeline.sampling.slices import slice_samples
 from mrisynth_pipeline.training.autoencoding import Autoencoding, AutoencodingParameters
 from mrisynth_pipeline.training.fit import fit, last_validation
@@ -61,13 +61,14 @@ def train_autoencoder(
 def score_true_codes(
     autoencoder: TrainedModel, study: dict[str, Any], subjects: SubjectStore, parameters: EvaluationParameters
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What the decoder makes of the *true* codes, in the same table as the methods, and how often each level is used.
+    """What the decoder makes of the *true* codes, in the same table as the methods, and how often each code is used.
 
     These rows have seen the truth: they are the ceiling of what Stage II can reach, not a method.
     """
     device = usable_device(parameters.device)
     network: CodeBrainAutoencoder = autoencoder.network.to(device)
-    counts = torch.zeros(len(network.codes.levels), max(network.codes.levels), dtype=torch.long)
+    codes = network.codes
+    counts = torch.zeros(codes.codebook_size, dtype=torch.long)
 
     @torch.inference_mode()
     def reconstruct(volumes: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
@@ -75,21 +76,15 @@ def score_true_codes(
         for images in volumes.transpose(0, 1).split(parameters.batch_size):
             prediction, values = network(images.to(device), available.expand(len(images), -1).to(device))
             parts.append(prediction.clamp(0.0, 1.0).cpu())
-            levels = network.codes.to_levels(values).cpu()
-            for channel, used in enumerate(levels.unbind(1)):
-                counts[channel] += torch.bincount(used.flatten(), minlength=counts.shape[1])
+            indices = codes.to_indices(codes.to_levels(values)).flatten().cpu()
+            counts.add_(torch.bincount(indices, minlength=codes.codebook_size))
         return torch.cat(parts).transpose(0, 1)
 
     members, modalities = complete_subjects(study, "test"), tuple(study["modalities"])
     scores = score_cohort("stage1", reconstruct, subjects, members, modalities, parameters)
-    table = [
-        {"channel": channel + 1, "level": level, "count": int(counts[channel, level])}
-        for channel, n_levels in enumerate(network.codes.levels)
-        for level in range(n_levels)
-    ]
-    return scores, pd.DataFrame(table)
+    return scores, pd.DataFrame({"code": range(len(counts)), "count": counts.numpy()})
 
 
 def draw_code_usage(code_counts: pd.DataFrame) -> Figure:
-    """How often each level of each code channel is used on the test subjects."""
-    return draw_code_histogram(code_counts)
+    """How often each code is used on the test subjects, over all subsets."""
+    return code_usage(code_counts["count"].to_numpy())

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from mrisynth_pipeline.pipelines.figures import draw_curves
 from mrisynth_pipeline.pipelines.stage1.nodes import draw_code_usage, score_true_codes, train_autoencoder
 
 
@@ -22,6 +23,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="score_true_codes",
             ),
             Node(draw_code_usage, "code_counts", "code_usage", name="draw_code_usage"),
+            Node(draw_curves, "stage1_history", "stage1_curves", name="draw_stage1_curves"),
         ],
         namespace="codebrain",
         inputs={"study", "subjects"},

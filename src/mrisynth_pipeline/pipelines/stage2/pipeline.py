@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from mrisynth_pipeline.pipelines.figures import draw_curves
 from mrisynth_pipeline.pipelines.stage2.nodes import train_code_predictor
 
 
@@ -14,7 +15,8 @@ def create_pipeline(**_: object) -> Pipeline:
                 ["autoencoder", "study", "subjects", "stage2_workspace", "params:stage2"],
                 ["model", "stage2_history"],
                 name="train_code_predictor",
-            )
+            ),
+            Node(draw_curves, "stage2_history", "stage2_curves", name="draw_stage2_curves"),
         ],
         namespace="codebrain",
         inputs={"study", "subjects"},

@@ -1,0 +1,94 @@
+"""One page and one table that say what came out."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from mrisynth_pipeline.pipelines.segmentation.nodes import SKIPPED
+from mrisynth_pipeline.reporting.console import console_table
+from mrisynth_pipeline.reporting.provenance import git_commit, library_versions
+from mrisynth_pipeline.reporting.report import ReportContext, ReportFigure, render_report
+
+CAPTIONS: dict[str, tuple[str, str]] = {
+    "registration_montage": (
+        "cohort",
+        "Every contrast of some subjects on the model grid, with the brain mask: edges must coincide.",
+    ),
+    "codebrain_stage1_curves": ("training", "Stage I: the autoencoder, given the true codes."),
+    "codebrain_stage2_curves": ("training", "Stage II: the code predictor, given the available contrasts alone."),
+    "codebrain_code_usage": ("training", "How often each code of the codebook is used on the test subjects."),
+    "codebrain_pair_heat_map": ("results", "CodeBrain's slice PSNR for every set of inputs and missing contrast."),
+    "scores_by_inputs": ("results", "Slice PSNR of all methods against the number of available contrasts."),
+    "segmentation_bars": (
+        "segmentation",
+        "Dice of each tumour region with one contrast blank or imputed; the line is that of all real contrasts.",
+    ),
+    "segmenter_training_curves": ("training", "The downstream segmenter, trained on real complete scans."),
+    "example_imputations": (
+        "examples",
+        "{key}: inputs, truth, imputations and absolute errors; the slice with the most tumour core.",
+    ),
+    "example_segmentations": (
+        "segmentation",
+        "{key}: the rater's outline and the segmenter's on real and filled scans.",
+    ),
+}
+"""Figure → (section of the report, caption)."""
+
+
+def print_results(scores: dict[str, Any], segmentation: dict[str, Any]) -> str:
+    """The result table as plain text; the run ends by printing it."""
+    return console_table(scores, None if SKIPPED in segmentation else segmentation)
+
+
+def write_report(
+    study: dict[str, Any],
+    scores: dict[str, Any],
+    segmentation: dict[str, Any],
+    manifest_summary: dict[str, Any],
+    split: dict[str, Any],
+    index: pd.DataFrame,
+    run_times: dict[str, Any],
+    parameters: dict[str, Any],
+    **figures: bytes | dict[str, Callable[[], bytes]],
+) -> str:
+    """The self-contained HTML page: verdict, tables, figures, settings, versions, fingerprint, run times."""
+    run = mlflow.active_run()
+    stage_seconds: dict[str, float] = defaultdict(float)
+    for entry in run_times.values():
+        stage_seconds[entry["stage"]] += entry["seconds"]
+    failed = index.loc[index["status"] == "failed", ["subject", "reason"]]
+    return render_report(
+        ReportContext(
+            cohort="phantom" if study["phantom"] else study["cohort"],
+            run_id=run.info.run_name if run else "untracked run",
+            created=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+            scores=scores,
+            segmentation=None if SKIPPED in segmentation else segmentation,
+            segmentation_absent=f"No downstream segmentation: {segmentation.get(SKIPPED, '')}.",
+            figures=[figure for name, content in figures.items() for figure in _figures(name, content)],
+            cohort_summary=manifest_summary,
+            failed_subjects=failed.to_dict("records"),
+            split_sizes={part: len(study[part]) for part in ("train", "validation", "test")},
+            leaks=[leak["patient"] for leak in split["leaks"]],
+            parameters=parameters,
+            versions=library_versions(),
+            stage_seconds=dict(stage_seconds),
+            git_commit=git_commit(Path.cwd()),
+        )
+    )
+
+
+def _figures(name: str, content: bytes | dict[str, Callable[[], bytes]]) -> Iterator[ReportFigure]:
+    """One figure, or every partition of a set of them."""
+    section, caption = CAPTIONS[name]
+    if isinstance(content, bytes):
+        yield ReportFigure(content, caption, section)
+    else:
+        for key in sorted(content):
+            yield ReportFigure(content[key](), caption.format(key=key.replace("_", " ")), section)
