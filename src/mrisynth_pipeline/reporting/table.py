@@ -1,6 +1,8 @@
 """A table that a page, a terminal and a README can all show: cells are text, formatted once."""
 
+import html
 import io
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from rich.table import Table as RichTable
 
 ABSENT = "–"
 """What a cell without a number shows."""
+
+PUBLISHED = "published, other data"
+"""The words that keep numbers from the literature apart from measured ones."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One row. ``kind`` sets references and published numbers apart from the methods that compete."""
+    """One row of cells, set apart from the methods that compete if it has a ``kind``.
+
+    ``reference`` has seen the truth, ``published`` comes from the literature (both are announced by a line
+    above them); ``context`` is only shown quietly.
+    """
 
     cells: tuple[Cell, ...]
-    kind: Literal["", "reference", "published"] = ""
+    kind: Literal["", "reference", "published", "context"] = ""
+
+    def labelled(self) -> tuple[Cell, ...]:
+        """The cells for a medium without announcing lines: published rows say so in their first cell."""
+        if self.kind != "published":
+            return self.cells
+        return (Cell(f"{self.cells[0].text} ({PUBLISHED})"), *self.cells[1:])
 
 
 @dataclass(frozen=True)
@@ -66,14 +81,16 @@ class Table:
 
     def to_frame(self) -> pd.DataFrame:
         """The cells as text, for a CSV file or a notebook."""
-        return pd.DataFrame([[cell.text for cell in row.cells] for row in self.rows], columns=self.headings())
+        texts = [[cell.text for cell in row.labelled()] for row in self.rows]
+        return pd.DataFrame(texts, columns=self.headings())
 
     def to_markdown(self) -> str:
         """A GitHub-flavoured Markdown table, best values bold, with caption and notes around it."""
         ruler = ["---:" if column.numeric else "---" for column in self.columns]
         lines = [[_markdown(heading) for heading in self.headings()], ruler]
         for row in self.rows:
-            lines.append([f"**{_markdown(c.text)}**" if c.best else _markdown(c.text) for c in row.cells])
+            cells = [(_markdown(cell.text), cell.best) for cell in row.labelled()]
+            lines.append([f"**{text}**" if best else text for text, best in cells])
         body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         return "\n\n".join([self.caption, body, *self.notes]) + "\n"
 
@@ -81,12 +98,12 @@ class Table:
         """Plain text for a terminal or a log, ``width`` characters wide; ``*`` marks the best values."""
         table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         for position, (heading, column) in enumerate(zip(self.headings(), self.columns, strict=True)):
-            cells = [len(_starred(row.cells[position])) for row in self.rows]
+            cells = [len(_starred(row.labelled()[position])) for row in self.rows]
             room = max([*cells, *(len(word) for word in heading.split())])  # headings fold before cells do
             justify = "right" if column.numeric else "left"
             table.add_column(textwrap.fill(heading, room), justify=justify, overflow="fold")
         for row in self.rows:
-            cells = zip(row.cells, self.columns, strict=True)
+            cells = zip(row.labelled(), self.columns, strict=True)
             table.add_row(*(_starred(cell) if column.numeric else cell.text for cell, column in cells))
         buffer = io.StringIO()
         console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False)
@@ -112,6 +129,11 @@ def p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def p_relation(value: float) -> str:
+    """The same after the letter p in a sentence: ``= 0.031`` or ``< 0.001``."""
+    return p_value(value) if value < 0.001 else f"= {p_value(value)}"
+
+
 def best_of(values: Sequence[float | None], decimals: int, *, higher_is_better: bool = True) -> list[bool]:
     """Which values print like the best of them; none if there is nothing to compare with."""
     known = [value for value in values if value is not None]
@@ -128,4 +150,4 @@ def _starred(cell: Cell) -> str:
 
 def _markdown(text: str) -> str:
     """Text that cannot break out of its table cell."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
+    return re.sub(r"([\\|*_`])", r"\\\1", html.escape(text, quote=False)).replace("\n", " ")

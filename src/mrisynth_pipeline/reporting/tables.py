@@ -9,10 +9,18 @@ import pandas as pd
 
 from mrisynth_pipeline.metrics.measures import MEASURES, Measure
 from mrisynth_pipeline.reporting.style import method_label, modality_label, subset_label
-from mrisynth_pipeline.reporting.table import ABSENT, Cell, Column, Row, Table, best_of, interval, number, p_value
-
-PUBLISHED = "published, other data"
-"""The words that keep numbers from the literature apart from measured ones."""
+from mrisynth_pipeline.reporting.table import (
+    ABSENT,
+    PUBLISHED,
+    Cell,
+    Column,
+    Row,
+    Table,
+    best_of,
+    interval,
+    number,
+    p_value,
+)
 
 
 @cache
@@ -75,10 +83,10 @@ def leaderboard(scores: Mapping, cohort: str = "") -> Table:
     for entry in published.itertuples():
         slice_cells = [Cell(number(getattr(entry, m.column), m.decimals)) for m in MEASURES if m.protocol == "slice"]
         blank = [Cell(ABSENT)] * (len(columns) - 1 - len(slice_cells))
-        rows.append(Row((Cell(f"{entry.method} ({PUBLISHED})"), *slice_cells, *blank), "published"))
+        rows.append(Row((Cell(entry.method), *slice_cells, *blank), "published"))
     notes = ["Best value per column among the methods that compete."]
     if len(competitors) < len(methods):
-        notes.append("Methods set apart have seen the truth: they show the limits of the protocol.")
+        notes.append("Rows that have seen the truth show the limits of the protocol.")
     if len(published):
         notes.append("Published numbers come from other splits, preprocessing and slices: order of magnitude only.")
     return Table(_counts(scores), tuple(columns), tuple(rows), (" ".join(notes),))
@@ -103,7 +111,7 @@ def breakdown(
         for part in entry[f"by_{by}"]:
             values.setdefault(tuple(part[key] for key in keys), {})[name] = _value(part, measure)
     leads = {"pair": ("Available", "Missing"), "n_inputs": ("Inputs",), "target": ("Missing",)}[by]
-    columns = [Column(lead, numeric=by == "n_inputs") for lead in leads]
+    columns = [Column(lead, numeric=False) for lead in leads]
     columns += [Column(method_label(name)) for name in methods]
     published = _published_pairs(cohort, column) if by == "pair" else {}
     if published:
@@ -200,7 +208,7 @@ def segmentation_table(segmentation: Mapping) -> Table:
                 Cell(number(row["hd95_mm"]["median"] if row else None, 1)),
                 Cell(ABSENT if gap is None else f"{number(100 * gap, 0)} %"),
             ]
-        rows.append(Row(tuple(cells), "reference" if method in rank else ""))
+        rows.append(Row(tuple(cells), "context" if method in rank else ""))
     undefined = sum(row["hd95_mm"]["n_undefined"] for row in segmentation["rows"])
     note = (
         "Dice: mean over subjects; HD95: median over the subjects where it is defined. "
@@ -238,7 +246,7 @@ def _subjects(scores: Mapping) -> str:
 def _counts(scores: Mapping) -> str:
     return (
         f"Imputation of missing contrasts: {_subjects(scores)}, {scores['n_slices']} axial slices, "
-        f"{scores['n_pairs']} pairs of available contrasts and missing contrast."
+        f"{scores['n_pairs']} pairs of an available subset and a missing contrast."
     )
 
 

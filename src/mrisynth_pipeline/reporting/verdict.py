@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from mrisynth_pipeline.metrics.measures import MEASURES
 from mrisynth_pipeline.metrics.segmentation_statistics import NONE_MISSING, REAL, ZERO, telling_contrast
 from mrisynth_pipeline.reporting.style import method_in_sentence, method_label, modality_label
-from mrisynth_pipeline.reporting.table import number, p_value
+from mrisynth_pipeline.reporting.table import number, p_relation
 
 _LEVEL_DB = 0.05  # a PSNR difference that no one would see or print
 
@@ -59,7 +59,7 @@ def imputation_verdict(scores: Mapping | None, method: str | None = None) -> lis
     sentences = [f"{outcome} ({n})."]
     sentences.append(
         f"PSNR inside the brain: {own['volume']['psnr']['mean']:.2f} dB against {rivals[strongest]:.2f} dB of "
-        f"{strongest_name}, the strongest other method; Wilcoxon p = {p_value(psnr['p_holm'])} after Holm's "
+        f"{strongest_name}, the strongest other method; Wilcoxon p {p_relation(psnr['p_holm'])} after Holm's "
         f"correction{'' if psnr['significant'] else ', not significant'}."
     )
     if psnr["note"] and not psnr["significant"]:
