@@ -81,9 +81,7 @@ def test_effect_size_is_positive_for_the_better_method_when_low_is_good(make_sco
 )
 def test_too_few_subjects_are_called_so(make_scores, n_subjects, n_methods, reachable):
     methods = {f"method{number}": 3.0 * number for number in range(n_methods)}
-    entries = compare_methods(
-        make_scores(methods, n_subjects), list(methods), "volume_psnr", higher_is_better=True
-    )
+    entries = compare_methods(make_scores(methods, n_subjects), list(methods), "volume_psnr", higher_is_better=True)
     assert all((entry["note"] == "") is reachable for entry in entries)
     assert any(entry["significant"] for entry in entries) is reachable
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
 from mrisynth_pipeline.metrics.measures import MEASURES, Measure
 from mrisynth_pipeline.reporting.style import method_label, modality_label, subset_label
 from mrisynth_pipeline.reporting.table import (
@@ -118,7 +119,7 @@ def breakdown(
         columns.append(Column(f"CodeBrain, released run ({PUBLISHED})"))
     competitors = [name for name, entry in methods.items() if not entry["reference"]]
     rows = []
-    for key, found in values.items():
+    for key, found in sorted(values.items(), key=lambda item: _key_order(item[0])):
         best = dict(zip(competitors, _best([found.get(name) for name in competitors], measure), strict=True))
         cells = [Cell(_key_label(part)) for part in key]
         cells += [Cell(number(found.get(name), measure.decimals), best.get(name, False)) for name in methods]
@@ -248,6 +249,17 @@ def _counts(scores: Mapping) -> str:
         f"Imputation of missing contrasts: {_subjects(scores)}, {scores['n_slices']} axial slices, "
         f"{scores['n_pairs']} pairs of an available subset and a missing contrast."
     )
+
+
+def _key_order(key: tuple) -> list:
+    """Fewer inputs first, then the channel order of the contrasts."""
+    known = list(DISPLAY_NAMES)
+    order = []
+    for part in key:
+        names = part.split("+") if isinstance(part, str) else []
+        ranks = [known.index(name) if name in known else len(known) for name in names]
+        order.append((len(names), ranks, str(part)))
+    return order
 
 
 def _key_label(key: str | int) -> str:

@@ -1,0 +1,67 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
+from mrisynth_pipeline.metrics.statistics import summarise_scores
+
+BRATS = ("t1", "t1c", "t2", "flair")
+LEVELS = {"codebrain": 26.0, "linear": 23.5, "mean": 19.0, "truth_copy": 80.0, "stage1": 33.0}
+
+
+@pytest.fixture(scope="session")
+def summary_of():
+    """Summaries of made-up scores: method → slice PSNR; every subject agrees to a hundredth of a dB."""
+
+    def build(levels=LEVELS, n_subjects=6, modalities=BRATS):
+        generator = np.random.default_rng(0)
+        rows = []
+        for (method, level), number, size in itertools.product(
+            levels.items(), range(n_subjects), range(1, len(modalities))
+        ):
+            for subset in itertools.combinations(modalities, size):
+                for target in [name for name in modalities if name not in subset]:
+                    psnr = level + 0.3 * number + 0.5 * size + generator.normal(scale=0.01)
+                    mae = 1000 * 10 ** (-psnr / 20)
+                    rows.append(
+                        {"method": method, "subject": f"sub-{number:03}", "inputs": "+".join(subset)}
+                        | {"n_inputs": size, "target": target, "n_slices": 60}
+                        | {"slice_psnr": psnr, "slice_ssim": min(70 + psnr / 3, 99.9), "slice_mae": mae}
+                        | {"volume_psnr": psnr - 5, "volume_ssim": min(60 + psnr / 3, 99.9), "volume_mae": 2 * mae}
+                    )
+        return summarise_scores(pd.DataFrame(rows), n_resamples=50)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def summary(summary_of):
+    return summary_of()
+
+
+@pytest.fixture(scope="session")
+def segmentation_summary():
+    """Dice: real 0.8; with T1Gd missing blank 0.2, CodeBrain 0.5, linear 0.3; nothing lost with T1 missing."""
+    rows = []
+    for number, region in itertools.product(range(4), ("WT", "TC", "ET")):
+        subject = f"sub-{number:03}"
+        rows.append(("real", subject, "none", region, 0.8, 4.0))
+        for method, dice in (("zero", 0.2), ("codebrain", 0.5), ("linear", 0.3)):
+            rows.append((method, subject, "t1c", region, dice, np.nan if method == "zero" else 9.0))
+            rows.append((method, subject, "t1", region, 0.8, 4.0))
+    columns = ["method", "subject", "missing", "region", "dice", "hd95_mm"]
+    return summarise_segmentation(pd.DataFrame(rows, columns=columns), n_resamples=50)
+
+
+@pytest.fixture
+def head_slice():
+    """Four contrasts of one axial slice [modality, y, x] with a zero background, and tumour labels [y, x]."""
+    y, x = np.mgrid[-1:1:40j, -1:1:32j]
+    head = (y**2 + x**2) < 0.7
+    images = np.stack([head * level for level in (0.4, 0.6, 0.8, 0.5)])
+    labels = np.zeros(head.shape, np.uint8)
+    labels[20:28, 18:26] = 2
+    labels[22:26, 20:24] = 3
+    return images, labels

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from mrisynth_pipeline.reporting.images import ORIENTATION, imputation_grid, segmentation_grid, telling_slice
+from mrisynth_pipeline.reporting.style import png_bytes
+
+MODALITIES = ("t1", "t1c", "t2", "flair")
+
+
+def words(figure):
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+def pictures(figure):
+    return [image for axes in figure.axes for image in axes.images]
+
+
+class TestTellingSlice:
+    mask = np.zeros((5, 4, 4), np.uint8)
+    mask[1, :2], mask[2] = 1, 1
+
+    def test_most_tumour_core_first(self):
+        labels = np.zeros((5, 4, 4), np.uint8)
+        labels[0], labels[3, 0] = 2, 3
+        assert telling_slice(self.mask, labels) == 3
+
+    def test_then_most_oedema(self):
+        labels = np.zeros((5, 4, 4), np.uint8)
+        labels[0] = 2
+        assert telling_slice(self.mask, labels) == 0
+
+    @pytest.mark.parametrize("labels", [None, np.zeros((5, 4, 4), np.uint8)])
+    def test_then_most_brain(self, labels):
+        assert telling_slice(self.mask, labels) == 2
+
+
+class TestImputationGrid:
+    def test_shows_inputs_truths_imputations_and_errors(self, head_slice):
+        images, labels = head_slice
+        methods = {"codebrain": images * 0.9, "linear": images * 0.5}
+        figure = imputation_grid(images, MODALITIES, ("t1", "t2"), methods, subject="S7", segmentation=labels)
+        assert len(pictures(figure)) == 2 + 2 * (1 + 2 + 2)
+        found = words(figure)
+        for word in ("Truth", "CodeBrain", "Linear regression", "T1", "T1Gd", "T2", "FLAIR", "|error|", "L", "R"):
+            assert word in found
+        assert any("S7" in text and "given T1 + T2" in text for text in found)
+        assert ORIENTATION in found
+
+    def test_all_errors_share_one_scale_and_are_errors(self, head_slice):
+        images, _ = head_slice
+        figure = imputation_grid(
+            images, MODALITIES, ("t1", "t2", "flair"), {"codebrain": images * 0.5}, largest_error=0.4
+        )
+        [error] = [image for image in pictures(figure) if image.get_cmap().name == "inferno"]
+        assert error.get_clim() == (0, 0.4)
+        assert error.get_array().max() == pytest.approx(0.3)
+
+    def test_rows_grow_towards_anterior(self, head_slice):
+        images, _ = head_slice
+        figure = imputation_grid(images, MODALITIES, ("t1",), {"codebrain": images})
+        assert all(image.origin == "lower" for image in pictures(figure))
+
+    def test_imputations_carry_their_slice_psnr(self, head_slice):
+        images, _ = head_slice
+        figure = imputation_grid(images, MODALITIES, ("t1", "t2", "flair"), {"exact": images, "off": images + 0.1})
+        assert "100.0 dB" in words(figure)
+        assert "20.0 dB" in words(figure)
+
+    @pytest.mark.parametrize(("inputs", "methods"), [(MODALITIES, {"m": 0}), (("t1",), {})])
+    def test_nothing_to_show_is_said(self, head_slice, inputs, methods):
+        with pytest.raises(ValueError, match="nothing to show"):
+            imputation_grid(head_slice[0], MODALITIES, inputs, methods)
+
+    def test_draws_a_png_even_of_an_empty_slice(self):
+        blank = np.zeros((4, 20, 20))
+        figure = imputation_grid(blank, MODALITIES, ("t1",), {"codebrain": blank})
+        assert png_bytes(figure).startswith(b"\x89PNG")
+
+
+class TestSegmentationGrid:
+    def test_one_picture_per_map_and_a_legend(self, head_slice):
+        images, labels = head_slice
+        maps = {"Rater": labels, "real": labels, "zero": labels * 0, "codebrain": labels}
+        figure = segmentation_grid(images[3], maps, title="S7, T1Gd missing")
+        found = words(figure)
+        assert {"Image", "Rater", "Real", "Blank (zero)", "CodeBrain"} <= set(found)
+        assert "S7, T1Gd missing" in found
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+            "necrotic core", "oedema", "enhancing tumour"
+        ]  # fmt: skip
+        assert len(pictures(figure)) == 1 + 2 * 4
+
+    def test_a_map_may_have_its_own_background(self, head_slice):
+        images, labels = head_slice
+        figure = segmentation_grid(images[3], {"codebrain": labels}, backgrounds={"codebrain": images[1]})
+        assert {image.get_array().max() for image in pictures(figure)[:2]} == {0.5, 0.6}
