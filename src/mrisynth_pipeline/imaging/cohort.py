@@ -83,23 +83,17 @@ def preprocess_cohort(
             to_do.append(task)
     if len(tasks) > len(to_do):
         logger.info("%d of %d subjects are up to date", len(tasks) - len(to_do), len(tasks))
-    outcomes = run_jobs(
-        prepare_and_write, to_do, parameters.workers or os.cpu_count() or 1, parameters.dask_scheduler
-    )
+    outcomes = run_jobs(prepare_and_write, to_do, parameters.workers or os.cpu_count() or 1, parameters.dask_scheduler)
     for position, row, failure in tqdm(outcomes, total=len(to_do), desc="Preprocessing", disable=not to_do):
         task = to_do[position]
         rows[task.subject] = row or _row(task, "failed", failure)
         if rows[task.subject]["status"] == "failed":
-            store.path(task.subject).unlink(
-                missing_ok=True
-            )  # a file of an earlier run would be mistaken for it
+            store.path(task.subject).unlink(missing_ok=True)  # a file of an earlier run would be mistaken for it
             logger.warning("Subject %s failed: %s", task.subject, rows[task.subject]["reason"])
     index = pd.DataFrame([rows[task.subject] for task in tasks])
     if (index["status"] == "failed").all():
         reasons = "; ".join(index["reason"].head(3))
-        raise InputError(
-            "preprocessing", f"all {len(index)} subjects failed, the first for: {reasons}", "Fix these"
-        )
+        raise InputError("preprocessing", f"all {len(index)} subjects failed, the first for: {reasons}", "Fix these")
     return index
 
 
@@ -112,9 +106,7 @@ def prepare_and_write(task: SubjectTask) -> dict[str, Any]:
     start = time.perf_counter()
     try:
         with _one_itk_thread():  # subjects are the unit of parallelism, and one thread repeats bit for bit
-            subject = preprocess_subject(
-                task.subject, task.scans, task.modalities, task.parameters, task.registered
-            )
+            subject = preprocess_subject(task.subject, task.scans, task.modalities, task.parameters, task.registered)
         quality = {"seconds": round(time.perf_counter() - start, 3), **subject.quality}
         write_subject(task.store.path(task.subject), replace(subject, quality=quality))
     except InputError as error:
@@ -145,25 +137,21 @@ def _tasks(
 ) -> list[SubjectTask]:
     """One task per subject of the manifest, sorted; a subject without usable scans gets one without scans."""
     tasks = []
-    for subject, rows in manifest.groupby("subject", sort=True):
+    known = manifest[manifest["subject"] != ""]  # unrecognised files have no subject
+    for subject, rows in known.groupby("subject", sort=True):
         usable = rows[rows["problems"].fillna("") == ""]
         usable = usable[usable["modality"].isin([*modalities, SEGMENTATION])]
         doubled = usable["modality"][usable["modality"].duplicated()].unique().tolist()
         if doubled:
             raise InputError(f"subject {subject}", f"has several scans of {doubled}", "Keep one of each")
-        scans = {
-            row.modality: ScanSource(Path(row.raw_dir) / row.path, str(row.sha256))
-            for row in usable.itertuples()
-        }
+        scans = {row.modality: ScanSource(Path(row.raw_dir) / row.path, str(row.sha256)) for row in usable.itertuples()}
         if set(scans) <= {SEGMENTATION}:
             scans = {}
         tasks.append(SubjectTask(str(subject), scans, modalities, parameters, registered, store))
     return tasks
 
 
-def _row(
-    task: SubjectTask, status: str, reason: str = "", quality: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def _row(task: SubjectTask, status: str, reason: str = "", quality: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A subject's row of the index."""
     done = status == "done"
     return {

@@ -32,6 +32,15 @@ class Grid:
         """Voxel size (x, y, z) in mm."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
+    def matches(self, other: "Grid", tolerance_mm: float = 0.1) -> bool:
+        """Whether two grids have the same voxels: same size, corners within ``tolerance_mm``."""
+        if self.size != other.size:
+            return False
+        corners = np.array([[x, y, z, 1] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
+        corners[:, :3] *= np.asarray(self.size) - 1
+        distance = np.linalg.norm((corners @ (self.affine - other.affine).T)[:, :3], axis=1)
+        return bool(distance.max() <= tolerance_mm)
+
 
 def grid_of(image: sitk.Image) -> Grid:
     """The grid an ITK image lies on."""
@@ -79,9 +88,7 @@ def ras_matrix(transform: sitk.Transform) -> NDArray[np.float64]:
     return _LPS_FROM_RAS @ lps @ _LPS_FROM_RAS
 
 
-def resample(
-    image: sitk.Image, grid: Grid, matrix: ArrayLike | None = None, interpolation: str = "linear"
-) -> NDArray:
+def resample(image: sitk.Image, grid: Grid, matrix: ArrayLike | None = None, interpolation: str = "linear") -> NDArray:
     """Bring an image onto a grid in one step; points outside the image become 0.
 
     Args:

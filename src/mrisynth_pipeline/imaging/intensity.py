@@ -48,9 +48,7 @@ def intensity_range(
     return (float(low), float(high)) if high > low else (float(high) - 1.0, float(high))
 
 
-def to_unit(
-    volume: NDArray[np.float32], mask: NDArray[np.bool_], low: float, high: float
-) -> NDArray[np.float32]:
+def to_unit(volume: NDArray[np.float32], mask: NDArray[np.bool_], low: float, high: float) -> NDArray[np.float32]:
     """clip((v − low) / (high − low), 0, 1) inside the mask, exactly 0 outside."""
     unit = np.clip((volume - low) / (high - low), 0.0, 1.0)
     return np.where(mask, unit, 0.0).astype(np.float32)

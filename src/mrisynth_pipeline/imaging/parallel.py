@@ -124,9 +124,7 @@ def _on_dask(
         from distributed import Client, as_completed
     except ImportError as error:
         remedy = "pip install distributed, or leave dask_scheduler empty to use local processes"
-        raise InputError(
-            "preprocessing.dask_scheduler", "dask.distributed is not installed", remedy
-        ) from error
+        raise InputError("preprocessing.dask_scheduler", "dask.distributed is not installed", remedy) from error
     with Client(scheduler) as client:
         futures = client.map(function, arguments, pure=False)
         position_of = {future.key: position for position, future in enumerate(futures)}

@@ -24,9 +24,7 @@ class GridParameters(Parameters):
         if min(self.size) < 8:
             raise ValueError(f"preprocessing.grid.size={self.size} needs at least 8 voxels on every axis")
         if min(self.spacing_mm) < 0.2 or max(self.spacing_mm) > 10:
-            raise ValueError(
-                f"preprocessing.grid.spacing_mm={self.spacing_mm} must lie between 0.2 and 10 mm"
-            )
+            raise ValueError(f"preprocessing.grid.spacing_mm={self.spacing_mm} must lie between 0.2 and 10 mm")
         extent = [n * mm for n, mm in zip(self.size, self.spacing_mm, strict=True)]
         if min(extent) < 40:
             raise ValueError(
@@ -56,13 +54,9 @@ class RegistrationParameters(Parameters):
     @model_validator(mode="after")
     def _levels_go_fine(self) -> "RegistrationParameters":
         if not self.levels_mm or min(self.levels_mm) <= 0:
-            raise ValueError(
-                "preprocessing.registration.levels_mm needs at least one positive resolution in mm"
-            )
+            raise ValueError("preprocessing.registration.levels_mm needs at least one positive resolution in mm")
         if list(self.levels_mm) != sorted(self.levels_mm, reverse=True):
-            raise ValueError(
-                f"preprocessing.registration.levels_mm={self.levels_mm} must go from coarse to fine"
-            )
+            raise ValueError(f"preprocessing.registration.levels_mm={self.levels_mm} must go from coarse to fine")
         return self
 
 
@@ -108,8 +102,7 @@ class PreprocessingParameters(Parameters):
         unknown = [name for name in self.reference_preference if name not in DISPLAY_NAMES]
         if unknown or not self.reference_preference:
             raise ValueError(
-                f"preprocessing.reference_preference names unknown contrasts {unknown}; "
-                f"known: {list(DISPLAY_NAMES)}"
+                f"preprocessing.reference_preference names unknown contrasts {unknown}; known: {list(DISPLAY_NAMES)}"
             )
         if len(set(self.reference_preference)) != len(self.reference_preference):
             raise ValueError("preprocessing.reference_preference names a contrast twice")

@@ -28,11 +28,12 @@ class Scan:
     native: Grid
 
 
-def read_scan(path: str | Path) -> Scan:
+def read_scan(path: str | Path, constant_allowed: bool = False) -> Scan:
     """Read and check a NIfTI scan.
 
     Args:
         path: A ``.nii`` or ``.nii.gz`` file.
+        constant_allowed: A label map without any label is sound; an image without any contrast is not.
 
     Returns:
         The scan, float32, axes turned to RAS+.
@@ -45,12 +46,10 @@ def read_scan(path: str | Path) -> Scan:
         nifti = nib.load(path)
         voxels = np.asarray(nifti.get_fdata(dtype=np.float32, caching="unchanged"))
     except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(
-            path, f"the file cannot be read ({error})", "Fetch it again or leave it out"
-        ) from error
+        raise InputError(path, f"the file cannot be read ({error})", "Fetch it again or leave it out") from error
     if voxels.ndim == 4 and voxels.shape[3] == 1:
         voxels = voxels[..., 0]
-    problem = _problem(nifti, voxels)
+    problem = _problem(nifti, voxels, constant_allowed)
     if problem:
         raise InputError(path, problem, "Repair the scan or leave it out")
     volume = nib.Nifti1Image(voxels, nifti.affine)
@@ -60,7 +59,7 @@ def read_scan(path: str | Path) -> Scan:
     return Scan(image=image_on(array, upright.affine), native=native)
 
 
-def _problem(nifti: nib.Nifti1Image, voxels: NDArray[np.float32]) -> str:
+def _problem(nifti: nib.Nifti1Image, voxels: NDArray[np.float32], constant_allowed: bool) -> str:
     """What makes a scan unusable, in words; empty if nothing does."""
     if voxels.ndim != 3 or min(voxels.shape) < 2:
         return f"expected a 3-D volume, found shape {voxels.shape}"
@@ -72,11 +71,9 @@ def _problem(nifti: nib.Nifti1Image, voxels: NDArray[np.float32]) -> str:
         return "the affine is not invertible"
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if spacing.min() < _SPACING_MM[0] or spacing.max() > _SPACING_MM[1]:
-        return (
-            f"voxel size {np.round(spacing, 3).tolist()} mm is outside {_SPACING_MM[0]}–{_SPACING_MM[1]} mm"
-        )
+        return f"voxel size {np.round(spacing, 3).tolist()} mm is outside {_SPACING_MM[0]}–{_SPACING_MM[1]} mm"
     if not np.isfinite(voxels).all():
         return "some voxels are not finite numbers"
-    if voxels.min() == voxels.max():
+    if not constant_allowed and voxels.min() == voxels.max():
         return f"every voxel has the value {voxels.min():g}"
     return ""

@@ -15,17 +15,21 @@ from numpy.typing import NDArray
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
+from mrisynth_pipeline.imaging.brain_extraction import brain_mask
 from mrisynth_pipeline.imaging.geometry import Grid, grid_of, image_on, resample, smooth_for
 from mrisynth_pipeline.imaging.intensity import correct_bias, intensity_range, to_unit
-from mrisynth_pipeline.imaging.masks import brain_mask, head_mask, stripped_mask
+from mrisynth_pipeline.imaging.masks import head_mask, stripped_mask
 from mrisynth_pipeline.imaging.model_grid import place_grid
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
-from mrisynth_pipeline.imaging.registration import RigidAlignment, register_rigid
+from mrisynth_pipeline.imaging.registration import RigidAlignment, RigidRegistration
 from mrisynth_pipeline.imaging.scan import Scan, read_scan
 from mrisynth_pipeline.imaging.subject_file import Subject
 
 METHOD_VERSION = 1
 """Raised whenever the steps below change what they write: files made before are then made anew."""
+
+
+_BRAIN_ML = (700.0, 2400.0)  # brain with its fluid, from infancy to the largest heads
 
 
 @dataclass(frozen=True)
@@ -100,13 +104,11 @@ def preprocess_subject(
     with clock("register"):
         alignments = _align(images, reference, foreground, parameters, registered)
     with clock("resample"):
-        placed = place_grid(
-            images[reference], foreground, parameters.grid, keep_top=parameters.mask == "head"
-        )
+        placed = place_grid(images[reference], foreground, parameters.grid, keep_top=parameters.mask == "head")
         mask = resample(sitk.Cast(foreground, sitk.sitkFloat32), placed.grid) >= 0.5
         matrices = {name: alignments[name].matrix if name in alignments else np.eye(4) for name in names}
         volumes, intensity = _volumes(images, matrices, placed.grid, mask, modalities, parameters)
-        segmentation, label_scan = _segmentation(scans, placed.grid)
+        segmentation, label_scan, label_frame = _segmentation(scans, read, matrices, placed.grid)
     sources = {name: _source(scans[name], scan.native) for name, scan in read.items()}
     if label_scan is not None:
         sources[SEGMENTATION] = _source(scans[SEGMENTATION], label_scan.native)
@@ -123,7 +125,9 @@ def preprocess_subject(
         intensity=intensity,
         sources=sources,
         fingerprint=fingerprint(scans, modalities, parameters, registered),
-        quality=_quality(reference, foreground, placed.cut_mm, alignments, clock.seconds),
+        quality=_quality(reference, foreground, placed.cut_mm, alignments)
+        | {"warnings": "; ".join(_warnings(foreground, placed.cut_mm, parameters, registered, label_frame))}
+        | {f"seconds_{step}": value for step, value in clock.seconds.items()},
     )
 
 
@@ -171,11 +175,8 @@ def _align(
         return {}
     # Skull and scalp move with the brain; a rim of them sharpens the fit at the brain's edge.
     rim = sitk.BinaryDilate(foreground, [max(1, round(6 / mm)) for mm in foreground.GetSpacing()])
-    return {
-        name: register_rigid(images[reference], image, rim, parameters.registration)
-        for name, image in images.items()
-        if name != reference
-    }
+    registration = RigidRegistration(images[reference], rim, parameters.registration)
+    return {name: registration.align(image) for name, image in images.items() if name != reference}
 
 
 def _volumes(
@@ -199,15 +200,24 @@ def _volumes(
 
 
 def _segmentation(
-    scans: Mapping[str, ScanSource], grid: Grid
-) -> tuple[NDArray[np.uint8] | None, Scan | None]:
-    """The label map on the grid, in internal labels; drawn in the reference's space."""
+    scans: Mapping[str, ScanSource], read: Mapping[str, Scan], matrices: Mapping[str, NDArray], grid: Grid
+) -> tuple[NDArray[np.uint8] | None, Scan | None, str | None]:
+    """The label map on the grid, in internal labels.
+
+    Labels are drawn on one of the contrasts and lie on its voxels: they move with that contrast. Where no
+    contrast has the label map's grid, its world coordinates are taken for the reference's.
+
+    Returns:
+        Labels ``[z, y, x]`` and the label map as read, or ``None``; the contrast it was drawn on, "" if unknown.
+    """
     if SEGMENTATION not in scans:
-        return None, None
-    scan = read_scan(scans[SEGMENTATION].path)
-    labels = np.rint(resample(scan.image, grid, interpolation="nearest")).astype(np.uint8)
-    labels[labels == 4] = 3  # archives up to BraTS 2021 write enhancing tumour as 4
-    return labels, scan
+        return None, None, None
+    labels = read_scan(scans[SEGMENTATION].path, constant_allowed=True)
+    frame = next((name for name, scan in read.items() if scan.native.matches(labels.native)), "")
+    matrix = matrices.get(frame)
+    volume = np.rint(resample(labels.image, grid, matrix, "nearest")).astype(np.uint8)
+    volume[volume == 4] = 3  # archives up to BraTS 2021 write enhancing tumour as 4
+    return volume, labels, frame
 
 
 def _source(source: ScanSource, native: Grid) -> dict[str, Any]:
@@ -221,18 +231,12 @@ def _source(source: ScanSource, native: Grid) -> dict[str, Any]:
 
 
 def _quality(
-    reference: str,
-    foreground: sitk.Image,
-    cut_mm: float,
-    alignments: Mapping[str, RigidAlignment],
-    seconds: Mapping[str, float],
+    reference: str, foreground: sitk.Image, cut_mm: float, alignments: Mapping[str, RigidAlignment]
 ) -> dict[str, Any]:
     """The index's quality columns."""
-    voxel_ml = float(np.prod(foreground.GetSpacing())) / 1000
-    volume_ml = float(np.count_nonzero(sitk.GetArrayViewFromImage(foreground))) * voxel_ml
     columns: dict[str, Any] = {
         "reference": reference,
-        "mask_ml": round(volume_ml, 1),
+        "mask_ml": round(_volume_ml(foreground), 1),
         "cut_mm": round(cut_mm, 1),
     }
     for name, alignment in alignments.items():
@@ -240,6 +244,27 @@ def _quality(
         columns[f"information_after_{name}"] = round(alignment.information_after, 4)
         columns[f"translation_mm_{name}"] = round(alignment.translation_mm, 2)
         columns[f"rotation_deg_{name}"] = round(alignment.rotation_deg, 2)
-    columns["warnings"] = f"{cut_mm:.0f} mm of the foreground lie outside the grid" if cut_mm > 0 else ""
-    columns |= {f"seconds_{step}": value for step, value in seconds.items()}
     return columns
+
+
+def _warnings(
+    foreground: sitk.Image,
+    cut_mm: float,
+    parameters: PreprocessingParameters,
+    registered: bool,
+    label_frame: str | None,
+) -> Iterator[str]:
+    """What a person should look at."""
+    if cut_mm > 0.5:
+        yield f"{cut_mm:.0f} mm of the foreground lie outside the grid: raise preprocessing.grid.size"
+    volume = _volume_ml(foreground)
+    is_brain = registered or parameters.mask == "brain"
+    if is_brain and not _BRAIN_ML[0] <= volume <= _BRAIN_ML[1]:
+        yield f"a brain of {volume:.0f} mL is implausible: look at the mask"
+    if label_frame == "":
+        yield "the label map lies on no contrast's grid: its alignment is as its header says"
+
+
+def _volume_ml(mask: sitk.Image) -> float:
+    """Volume of a mask in millilitres."""
+    return float(np.count_nonzero(sitk.GetArrayViewFromImage(mask)) * np.prod(mask.GetSpacing())) / 1000

@@ -123,9 +123,7 @@ class SubjectFile:
         self.path = Path(path)
         remedy = "Delete it and run the preprocessing pipeline again"
         if not self.path.is_file():
-            raise InputError(
-                self.path, "there is no such subject file", "Run the preprocessing pipeline first"
-            )
+            raise InputError(self.path, "there is no such subject file", "Run the preprocessing pipeline first")
         try:
             self._tensors = safe_open(self.path, framework="numpy")
             about = json.loads((self._tensors.metadata() or {})["subject"])
@@ -135,14 +133,10 @@ class SubjectFile:
             raise InputError(self.path, f"this is not a whole subject file ({error})", remedy) from error
         lacking = sorted(_REQUIRED - set(about))
         if about.get("format") != FORMAT or lacking:
-            problem = f"layout {about.get('format')} instead of {FORMAT}" + (
-                f", without {lacking}" if lacking else ""
-            )
+            problem = f"layout {about.get('format')} instead of {FORMAT}" + (f", without {lacking}" if lacking else "")
             raise InputError(self.path, problem, remedy)
         if len(volumes) != 4 or volumes[1:] != mask or volumes[0] != len(about["modalities"]):
-            raise InputError(
-                self.path, f"volumes {volumes} do not fit mask {mask} and {about['modalities']}", remedy
-            )
+            raise InputError(self.path, f"volumes {volumes} do not fit mask {mask} and {about['modalities']}", remedy)
         self.metadata: dict[str, Any] = about
         self.shape: tuple[int, int, int, int] = tuple(volumes)
 
