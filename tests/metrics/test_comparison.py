@@ -20,7 +20,7 @@ def test_holm(raw, adjusted):
 
 
 def test_wilcoxon_of_unanimous_subjects():
-    assert wilcoxon_signed_rank([1, 2, 3, 4, 5, 6]) == {
+    assert wilcoxon_signed_rank([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) == {
         "n": 6, "n_nonzero": 6, "p": pytest.approx(2 / 64), "effect_size": 1.0
     }  # fmt: skip
 

@@ -20,7 +20,7 @@ def directed_distances(mask, other, spacing):
 
 
 def test_a_perfect_outline(tumour):
-    assert tumour_scores(tumour, tumour, (1, 1, 1)) == {
+    assert tumour_scores(tumour, tumour, (1.0, 1.0, 1.0)) == {
         region: {"dice": pytest.approx(1.0), "hd95_mm": 0.0} for region in ("WT", "TC", "ET")
     }
 
@@ -41,7 +41,7 @@ def test_regions_are_sets_of_labels_and_distances_are_in_mm(tumour):
 def test_hd95_forgives_a_few_stray_voxels(tumour):
     stray = tumour.copy()
     stray[0, 0, 0] = 2
-    assert tumour_scores(stray, tumour, (1, 1, 1))["WT"]["hd95_mm"] == 0.0
+    assert tumour_scores(stray, tumour, (1.0, 1.0, 1.0))["WT"]["hd95_mm"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_hd95_forgives_a_few_stray_voxels(tumour):
 )
 def test_empty_regions_follow_the_rule_of_brats(tumour, predicted, real, dice, hd95):
     enhancing = np.where(tumour == 3, 3, 0)
-    scores = tumour_scores(enhancing * predicted, enhancing * real, (1, 1, 1))["ET"]
+    scores = tumour_scores(enhancing * predicted, enhancing * real, (1.0, 1.0, 1.0))["ET"]
     assert scores["dice"] == dice
     np.testing.assert_equal(scores["hd95_mm"], hd95)
 
 
-@pytest.mark.parametrize("spacing", [(1, 1), (1, 1, 0)])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.0, 1.0, 0.0)])
 def test_spacing_is_checked(tumour, spacing):
     with pytest.raises(ValueError, match="spacing_mm"):
         tumour_scores(tumour, tumour, spacing)
@@ -64,4 +64,4 @@ def test_spacing_is_checked(tumour, spacing):
 
 def test_shapes_are_checked(tumour):
     with pytest.raises(ValueError, match="the rater's map"):
-        tumour_scores(tumour[1:], tumour, (1, 1, 1))
+        tumour_scores(tumour[1:], tumour, (1.0, 1.0, 1.0))
