@@ -67,7 +67,7 @@ class TestImputationGrid:
         assert "100.0 dB" in words(figure)
         assert "20.0 dB" in words(figure)
 
-    @pytest.mark.parametrize(("inputs", "methods"), [(MODALITIES, {"m": np.zeros((4, 2, 2))}), (("t1",), {})])
+    @pytest.mark.parametrize(("inputs", "methods"), [(MODALITIES, {"m": np.zeros((4, 40, 32))}), (("t1",), {})])
     def test_nothing_to_show_is_said(self, head_slice, inputs, methods):
         with pytest.raises(ValueError, match="nothing to show"):
             imputation_grid(head_slice[0], MODALITIES, inputs, methods)
