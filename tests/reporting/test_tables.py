@@ -86,6 +86,8 @@ def test_segmentation_table(segmentation_summary):
     blank, kind = row_of(table, "T1Gd", "Blank (zero)")
     assert (blank["TC HD95 (mm)"].text, blank["TC Gap closed"].text, kind) == ("–", "–", "context")
     assert "12 distances are undefined" in table.notes[0]
+    assert len(table.notes) == 1
+    assert "published, other data" in tables.segmentation_table(segmentation_summary, "brats").notes[1]
 
 
 class TestConsole:

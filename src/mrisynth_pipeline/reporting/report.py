@@ -13,7 +13,7 @@ from PIL import Image
 
 from mrisynth_pipeline.reporting import tables
 from mrisynth_pipeline.reporting.glossary import GLOSSARY
-from mrisynth_pipeline.reporting.style import DOTS_PER_INCH, method_label, modality_label, png_bytes
+from mrisynth_pipeline.reporting.style import DOTS_PER_INCH, modality_label, png_bytes
 from mrisynth_pipeline.reporting.table import Table
 from mrisynth_pipeline.reporting.verdict import (
     baseline_warning,
@@ -113,7 +113,7 @@ def render_report(context: ReportContext) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": _duration, "modality": modality_label, "method": method_label}
+    environment.filters |= {"duration": _duration, "modality": modality_label}
     stylesheet, _, _ = environment.loader.get_source(environment, "report.css")
     method = headline_method(context.scores, context.method) if context.scores else context.method
     pictures = [_picture(figure) for figure in context.figures]
@@ -125,7 +125,9 @@ def render_report(context: ReportContext) -> str:
         segmentation_sentence=segmentation_verdict(context.segmentation, method),
         warnings=_warnings(context),
         result_tables=_result_tables(context),
-        segmentation_table=tables.segmentation_table(context.segmentation) if context.segmentation else None,
+        segmentation_table=tables.segmentation_table(context.segmentation, context.cohort)
+        if context.segmentation
+        else None,
         pictures={section: [p for p in pictures if p.section == section] for section in Section.__args__},
         fingerprint=context.data_fingerprint or (context.cohort_summary or {}).get("fingerprint", ""),
         glossary=GLOSSARY,
