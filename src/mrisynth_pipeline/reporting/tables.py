@@ -23,7 +23,6 @@ from mrisynth_pipeline.reporting.table import (
     p_value,
 )
 
-
 _PUBLISHED_DICE = {
     "brats": (f"CodeBrain, paper ({PUBLISHED}), T1Gd missing: tumour Dice 0.874 real, 0.062 blank, 0.614 imputed.",)
 }
