@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from mrisynth_pipeline.cohorts.phantom.grid import HeadGrid
 from mrisynth_pipeline.cohorts.phantom.random_fields import random_field
 
-HEAD_CENTRE_MM = np.array([0.0, -18.0, 0.0])
+HEAD_CENTRE_MM = np.array([0.0, -16.0, 14.0])
 """Point about which heads turn and on which scans are centred."""
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from nilearn import datasets
 from scipy import ndimage
 
-from mrisynth_pipeline.cohorts.phantom.grid import HEAD_BOX_MM
+from mrisynth_pipeline.cohorts.phantom.grid import HEAD_BOX_MM, HeadGrid, sample
 
 _COARSE_MM = 2.0
 """Voxel size of the distance maps, which are smooth."""
@@ -31,10 +30,10 @@ class Atlas:
             grid over ``HEAD_BOX_MM``.
         head_distance: Depth under the skin in mm, negative in the air, on the coarse grid.
         ventricles: Share of ventricular CSF [0, 1], on the coarse grid.
-        coarse_first_mm: World coordinates of voxel (0, 0, 0) of the coarse maps.
-        coarse_mm: Voxel size of the coarse maps.
         near_ventricles: 1 at the ventricles, falling to 0 over about a centimetre, on the coarse grid.
         sagittal_sinus: Superior sagittal sinus as points [n, 3] in mm.
+        coarse_first_mm: World coordinates of voxel (0, 0, 0) of the coarse maps.
+        coarse_mm: Voxel size of the coarse maps.
     """
 
     grey: np.ndarray
@@ -45,10 +44,10 @@ class Atlas:
     brain_distance: np.ndarray
     head_distance: np.ndarray
     ventricles: np.ndarray
-    coarse_first_mm: np.ndarray
-    coarse_mm: float
     near_ventricles: np.ndarray
     sagittal_sinus: np.ndarray
+    coarse_first_mm: np.ndarray
+    coarse_mm: float
 
 
 def _signed_distance(mask: np.ndarray, spacing_mm: float) -> np.ndarray:
@@ -79,6 +78,44 @@ def _head_mask(points_mm: np.ndarray, brain_distance: np.ndarray) -> np.ndarray:
     return ndimage.gaussian_filter(head.astype(np.float32), 3.0) > 0.5  # rounds the joints
 
 
+def _read_templates() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Grey and white share and brain mask at 1 mm, cropped to the brain, and the world coordinates of voxel 0."""
+    from nilearn import datasets  # imports scikit-learn: a second that only fabricating costs
+
+    mask_image = datasets.load_mni152_brain_mask(resolution=1)
+    mask = np.asarray(mask_image.dataobj) > 0
+    margin = 4
+    cut = tuple(
+        slice(max(part.start - margin, 0), part.stop + margin) for part in ndimage.find_objects(mask.astype(np.int8))[0]
+    )
+    grey, white = (
+        np.asarray(load(resolution=1).dataobj, np.float32)[cut]
+        for load in (datasets.load_mni152_gm_template, datasets.load_mni152_wm_template)
+    )
+    first = mask_image.affine[:3, 3] + [part.start for part in cut]
+    return grey, white, mask[cut], first
+
+
+def _skull_and_head(points: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distances (mm, coarse grid) from the inner skull, positive outside, and under the skin, positive inside.
+
+    The inner skull is smooth: it does not follow the fissures, so the brain is closed before measuring.
+    """
+    dilated = ndimage.distance_transform_edt(~mask, sampling=_COARSE_MM) < 8.0
+    closed = ndimage.distance_transform_edt(dilated, sampling=_COARSE_MM) > 8.0
+    brain_distance = _signed_distance(closed | mask, _COARSE_MM)
+    return brain_distance, -_signed_distance(_head_mask(points, brain_distance), _COARSE_MM)
+
+
+def _ventricles(points: np.ndarray, csf: np.ndarray, brain_distance: np.ndarray) -> np.ndarray:
+    """Share of ventricular CSF [0, 1] on the coarse grid: the CSF in the middle of the brain."""
+    x, y, z = points
+    central = (np.abs(x) < 42) & (y > -62) & (y < 42) & (z > -12) & (z < 38) & (brain_distance < -18)
+    # The lower limit rises backwards, which keeps the cisterns around the midbrain out.
+    central &= ~((z < 0) & (np.abs(x) < 25) & (y < -18)) & ~((y < -28) & (np.abs(x) < 12))
+    return ndimage.gaussian_filter(np.where(central, csf, 0.0).astype(np.float32), 0.6)
+
+
 @lru_cache(maxsize=2)
 def load_atlas(spacing_mm: float) -> Atlas:
     """Load the templates and build the head around them; once per process.
@@ -89,40 +126,15 @@ def load_atlas(spacing_mm: float) -> Atlas:
     Returns:
         The atlas.
     """
-    # nilearn's maps are 8 bit; at resolution 1 they are passed through without resampling.
-    images = [load(resolution=1) for load in (datasets.load_mni152_gm_template, datasets.load_mni152_wm_template)]
-    mask_image = datasets.load_mni152_brain_mask(resolution=1)
-    grey, white = (np.asarray(image.dataobj, np.float32) for image in images)
-    mask = np.asarray(mask_image.dataobj) > 0
-    margin = 4
-    cut = tuple(
-        slice(max(part.start - margin, 0), part.stop + margin) for part in ndimage.find_objects(mask.astype(np.int8))[0]
-    )
-    grey, white, mask = grey[cut], white[cut], mask[cut]
-    first = mask_image.affine[:3, 3] + [part.start for part in cut]
+    grey, white, mask, first = _read_templates()
+    points = HeadGrid(_COARSE_MM).mesh()
+    mask_there = sample(mask.astype(np.float32), points, first, 1.0, outside=0.0) > 0.5
+    tissue_there = sample(grey + white, points, first, 1.0, outside=0.0)
+    brain_distance, head_distance = _skull_and_head(points, mask_there)
+    ventricles = _ventricles(points, np.where(mask_there, 1.0 - tissue_there, 0.0), brain_distance)
 
-    coarse_axes = [np.arange(low, high + 1e-6, _COARSE_MM) for low, high in HEAD_BOX_MM]
-    points = np.stack(np.meshgrid(*coarse_axes, indexing="ij")).astype(np.float32)
-    index = np.round(points - first.reshape(3, 1, 1, 1)).astype(int)
-    valid = np.all((index >= 0) & (index < np.reshape(mask.shape, (3, 1, 1, 1))), axis=0)
-    index = np.where(valid, index, 0)
-    coarse_mask = mask[tuple(index)] & valid
-    coarse_csf = np.where(coarse_mask, 1.0 - grey[tuple(index)] - white[tuple(index)], 0.0)
-
-    # The inner skull is smooth: it does not follow the fissures, so the brain is closed before measuring.
-    dilated = ndimage.distance_transform_edt(~coarse_mask, sampling=_COARSE_MM) < 8.0
-    closed = ndimage.distance_transform_edt(dilated, sampling=_COARSE_MM) > 8.0
-    brain_distance = _signed_distance(closed | coarse_mask, _COARSE_MM)
-    head = _head_mask(points, brain_distance)
-
-    x, y, z = points
-    central = (np.abs(x) < 42) & (y > -62) & (y < 42) & (z > -12) & (z < 38) & (brain_distance < -18)
-    # The lower limit rises backwards, which keeps the cisterns around the midbrain out.
-    central &= ~((z < 0) & (np.abs(x) < 25) & (y < -18)) & ~((y < -28) & (np.abs(x) < 12))
-    ventricles = ndimage.gaussian_filter(np.where(central, coarse_csf, 0.0).astype(np.float32), 0.6)
-
-    low_pass = max(spacing_mm - 1.0, 0.0) / 2.355
     sulci = _sulci(grey, white, first)
+    low_pass = max(spacing_mm - 1.0, 0.0) / 2.355
     brain = ndimage.gaussian_filter(mask.astype(np.float32), max(low_pass, 0.6))
     if low_pass > 0:
         grey, white, sulci = (ndimage.gaussian_filter(share, low_pass) for share in (grey, white, sulci))
@@ -133,12 +145,12 @@ def load_atlas(spacing_mm: float) -> Atlas:
         sulci=sulci,
         first_mm=first,
         brain_distance=brain_distance,
-        head_distance=-_signed_distance(head, _COARSE_MM),
+        head_distance=head_distance,
         ventricles=ventricles,
-        coarse_first_mm=HEAD_BOX_MM[:, 0],
-        coarse_mm=_COARSE_MM,
         near_ventricles=np.clip(ndimage.gaussian_filter(ventricles, 3.5 / _COARSE_MM) * 2.5, 0, 1),
         sagittal_sinus=_sagittal_sinus(brain_distance),
+        coarse_first_mm=HEAD_BOX_MM[:, 0],
+        coarse_mm=_COARSE_MM,
     )
 
 

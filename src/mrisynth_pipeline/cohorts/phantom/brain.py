@@ -45,12 +45,15 @@ def brain_tissues(voxels: HeadVoxels, atlas: Atlas) -> dict[str, Float[np.ndarra
     csf = np.clip(1.0 - grey - white, 0, 1)
     folds, detail, width = (voxels.random(control_mm)[inside] for control_mm in (7.0, 4.5, 14.0))
     atrophy = voxels.generator.uniform(-0.35, 0.35)
-    sheets = np.exp(-((folds / 0.3) ** 2))
+    sheets = 0.6 * np.exp(-((folds / 0.3) ** 2))
+    _, y, z = voxels.points[:, inside]
+    cerebellum = (z < -14) & (y < -38) & (z < -24 - 0.35 * (y + 38))
+    sheets += cerebellum * 2.2 * np.exp(-((detail / 0.25) ** 2))  # folia are finer and closer than gyri
     logits = np.stack(
         [
             np.log(grey + 0.01),
             np.log(white + 0.01) + 0.45 * (np.abs(folds) - 0.8) - 0.2 * detail,
-            np.log(csf + 0.02) - 0.4 + atrophy + 0.2 * detail + 0.6 * sheets,
+            np.log(csf + 0.02) - 0.4 + atrophy + 0.2 * detail + sheets,
         ]
     )
     logits[2] += sulci * (2.1 + 0.6 * np.clip(width, -2, 2))
@@ -77,7 +80,7 @@ def iron_content(points: Float[np.ndarray, "3 n"]) -> Float[np.ndarray, " n"]:
     near = np.flatnonzero(np.all((points > low) & (points < high), axis=0))
     mirrored = _mirrored(points[:, near])
     for centre, radii, content in _IRON_RICH:
-        nucleus = content * np.clip(0.5 - ellipsoid(mirrored, centre, radii) / 3.0, 0, 1)
+        nucleus = content * np.clip(0.5 - ellipsoid(mirrored, centre, radii) / 5.0, 0, 1)
         iron[near] = np.maximum(iron[near], nucleus)
     return iron
 

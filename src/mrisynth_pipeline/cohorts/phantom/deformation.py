@@ -96,13 +96,13 @@ def mass_effect(
     Args:
         centre_mm: Centre of the tumour.
         radius_mm: Radius of its core.
-        push_mm: Largest shift; values above half the radius would fold and are cut.
+        push_mm: Largest shift; cut at 0.3 radii, far from where it would fold (0.6).
         brain_depth: Depth under the brain's surface in mm on the coarse grid, negative outside.
 
     Returns:
         Displacement in mm on the coarse grid.
     """
-    push_mm = min(push_mm, 0.4 * radius_mm)
+    push_mm = min(push_mm, 0.3 * radius_mm)
     offset = coarse_grid().mesh() - np.asarray(centre_mm, np.float32).reshape(3, 1, 1, 1)
     distance = np.sqrt((offset**2).sum(0)) / np.float32(radius_mm)
     share = np.exp(0.5 * (1.0 - distance**2))

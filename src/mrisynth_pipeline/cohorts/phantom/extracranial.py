@@ -63,7 +63,7 @@ def face_and_scalp(voxels: HeadVoxels, soft: Float[np.ndarray, " n"]) -> dict[st
     mirrored = np.stack([np.abs(x), y, z])
     depth = voxels.head_depth[listed]
     foam = voxels.random(6.0)[listed]
-    septa = voxels.random(10.0)[listed]
+    septa = voxels.random(13.0)[listed]
     layer = 5.5 + 1.2 * voxels.random(35.0)[listed]
 
     cavities = np.min([ellipsoid(mirrored, centre, radii) for centre, radii in _AIR], axis=0)
@@ -81,7 +81,8 @@ def face_and_scalp(voxels: HeadVoxels, soft: Float[np.ndarray, " n"]) -> dict[st
     canal = voxels.soft(axis - 8.5) * neck - cord
     vertebra = np.clip(0.5 - (np.hypot(x, y + 38.0) - 17.0) / 6.0, 0, 1) * (z < -60) * (1.0 - cord - canal)
     flesh = deep * (1.0 - cord - canal - vertebra)
-    septum = 0.08 + 0.5 * np.exp(-((septa / 0.22) ** 2))  # fat between muscles
+    septum = 0.10 + 0.06 * foam + 0.28 * np.exp(-((septa / 0.2) ** 2))  # fat within and between muscles
+    septum = np.clip(septum, 0, 1)
     result = {}
     for name, share in (
         ("fat", fat_layer + room * socket + flesh * septum),

@@ -20,12 +20,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
-def write_nifti(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
-    """Write a gzipped NIfTI file with the dtype of the array, RAS affine in mm; same bytes for the same content."""
+def write_nifti(path: Path, values: np.ndarray, affine: np.ndarray, slope: float = 1.0) -> None:
+    """Write a gzipped NIfTI file; the same content gives the same bytes.
+
+    Args:
+        path: Where to.
+        values: Stored values ``[i, j, k]``; their dtype is the file's.
+        affine: Voxel index → world (RAS, mm).
+        slope: Factor from stored to true values.
+    """
     image = nib.Nifti1Image(values, affine)
     image.set_sform(affine, code=1)
     image.set_qform(affine, code=1)
     image.header.set_xyzt_units("mm")
+    image.header.set_slope_inter(slope, 0.0)  # a set slope also keeps nibabel from rescaling the values
     write_atomically(path, gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
 
 
@@ -39,14 +47,15 @@ def fingerprint(content: dict) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def read_marker(truth_dir: Path) -> dict | None:
-    """The marker of a subject's truth folder; ``None`` when there is none or it cannot be read."""
+def read_marker(truth: Path) -> dict | None:
+    """The marker of a subject's truth folder; ``None`` where there is none or it is not one."""
     try:
-        return json.loads((truth_dir / _MARKER).read_text())
+        marker = json.loads((truth / _MARKER).read_text())
     except (OSError, ValueError):
         return None
+    return marker if marker.keys() >= {"complete", "fingerprint", "scans"} else None
 
 
-def write_marker(truth_dir: Path, marker: dict) -> None:
-    """Write the marker of a subject's truth folder."""
-    write_json(truth_dir / _MARKER, marker)
+def write_marker(truth: Path, marker: dict) -> None:
+    """Write the marker of a subject's truth folder: ``complete``, ``fingerprint``, ``scans`` (rows)."""
+    write_json(truth / _MARKER, marker)

@@ -110,7 +110,7 @@ def grow_glioma(generator: np.random.Generator, head: Head, plan: GliomaPlan) ->
     radius = np.sqrt((offset**2).sum(0))
     bulges = 0.22 * random_field(generator, axes, 13.0) + 0.1 * random_field(generator, axes, 6.0)
     outside = np.where(brain > 0.5, 0.0, 1e3) + np.clip(4.0 - depth, 0, 20)
-    level = radius * (1.0 + np.clip(bulges, -0.5, 0.5)) + outside + 12.0 * np.clip(csf - 0.3, 0, 1)
+    level = radius * (1.0 + np.clip(bulges, -0.38, 0.5)) + outside + 12.0 * np.clip(csf - 0.3, 0, 1)
     level -= _threshold(level, plan.core_ml, step)
     core = np.clip(0.5 - level / max(step, 1.5), 0, 1)
 

@@ -10,7 +10,8 @@ _FOLLOW_UP_EVERY = 6
 _SITES = ("Guys", "HH", "Guys", "IOP")
 """IXI sites in turn; Guy's contributed about half of that archive."""
 
-_BRATS_FILE_NAMES = {"t1": "t1n", "t1c": "t1c", "t2": "t2w", "flair": "t2f", "seg": "seg"}
+_BRATS_NAMES = {"t1": "t1n", "t1c": "t1c", "t2": "t2w", "flair": "t2f", "seg": "seg"}
+_IXI_NAMES = {"t1": "T1", "t2": "T2", "pd": "PD"}
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,16 @@ class Enrolment:
     subject: str
     patient: str
 
+    @property
+    def file_names(self) -> dict[str, str]:
+        """Modality → its name in the archive's file names."""
+        return _IXI_NAMES if self.site else _BRATS_NAMES
+
     def scan_path(self, modality: str) -> str:
         """Path of a scan (or of ``seg``) below the cohort's folder, in the archive's layout."""
-        if self.site:
-            name = modality.upper()
-            return f"IXI-{name}/{self.subject}-{name}.nii.gz"
-        return f"{self.subject}/{self.subject}-{_BRATS_FILE_NAMES[modality]}.nii.gz"
+        name = self.file_names[modality]
+        folder = f"IXI-{name}" if self.site else self.subject
+        return f"{folder}/{self.subject}-{name}.nii.gz"
 
 
 def enrol(parameters: PhantomParameters, number: int) -> Enrolment:

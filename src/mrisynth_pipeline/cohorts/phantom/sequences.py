@@ -64,8 +64,8 @@ _GLIOMA = Protocol(
     scans={
         "t1": Scan(InversionRecovery(2000, 1000, 4), "PSR", 1.0, 1.0, (240, 240), 184),
         "t1c": Scan(SpoiledGradientEcho(11, 24, 4), "LPS", 1.0, 1.0, (232, 240), 180, contrast_agent=True),
-        "t2": Scan(SpinEcho(4500, 95), "LPS", 1.0, 2.5, (224, 232), 170, tilt_deg=8.0),
-        "flair": Scan(_flair(9000, 120), "LPS", 1.0, 3.0, (224, 232), 168, tilt_deg=8.0),
+        "t2": Scan(SpinEcho(4500, 95), "LPS", 1.0, 2.5, (224, 232), 180, tilt_deg=8.0),
+        "flair": Scan(_flair(9000, 120), "LPS", 1.0, 3.0, (224, 232), 180, tilt_deg=8.0),
     },
     reference="t1c",
 )

@@ -1,9 +1,9 @@
 """One subject from seed to scans."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
 from mrisynth_pipeline.cohorts.phantom.acquisition import (
@@ -27,16 +27,21 @@ from mrisynth_pipeline.cohorts.phantom.deformation import (
 )
 from mrisynth_pipeline.cohorts.phantom.grid import HeadGrid, sample
 from mrisynth_pipeline.cohorts.phantom.pathology import grow_glioma, plan_glioma
-from mrisynth_pipeline.cohorts.phantom.random_fields import random_field
+from mrisynth_pipeline.cohorts.phantom.rendering import draw_textures, signal_map, white_matter_level
 from mrisynth_pipeline.cohorts.phantom.roster import Enrolment
 from mrisynth_pipeline.cohorts.phantom.sequences import DUAL_ECHO, PROTOCOLS, Protocol, Scan
-from mrisynth_pipeline.cohorts.phantom.signal import jittered, shortened_t1_ms
-from mrisynth_pipeline.cohorts.phantom.tissue import Tissue, individual_tissues
+from mrisynth_pipeline.cohorts.phantom.signal import jittered
+from mrisynth_pipeline.cohorts.phantom.tissue import individual_tissues
 
 _TIMING_JITTER = 0.02
-_TEXTURE = {"t1": 0.012, "t2": 0.018, "density": 0.008}
-"""Standard deviation of the local variation of T1, T2 and proton density within brain tissue. They vary independently
-of each other, so that no contrast is a function of the others; small, so that it is nearly one."""
+"""Largest relative deviation of a scan's timings from its protocol's."""
+
+_OWN_BIAS = 0.15
+"""A contrast's own part of the bias field (transmit field, prescan correction), relative to the coil's, which all
+contrasts of a session share."""
+
+_STAGES = ("deformation", "plan", "features", "growth", "tissues", "textures", "session", "dropping", "scans")
+"""What random numbers are drawn for; each stage has its own stream, so that a change in one moves no other."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,11 @@ class SimulatedSubject:
     Attributes:
         scans: Contrast → scan; contrasts that were left out are missing.
         transforms: Contrast → rigid motion, 4x4, anatomy world → scan world (RAS, mm); all contrasts.
-        reference: The contrast on whose grid truth is drawn.
+        reference: The contrast on whose grid truth is drawn, even where its scan was left out.
         reference_grid: Its grid.
-        segmentation: Tumour labels 0-3 on the reference grid; ``None`` for volunteers.
-        tissues: ``grey``, ``white``, ``csf`` share and ``brain`` mask on the reference grid.
+        segmentation: Tumour labels 0-3 on the reference grid, uint8; ``None`` for volunteers.
+        tissues: ``grey``, ``white``, ``csf`` share [0, 1], on the reference grid.
+        brain: Brain mask on the reference grid, uint8.
     """
 
     scans: dict[str, SimulatedScan]
@@ -66,66 +72,40 @@ class SimulatedSubject:
     reference_grid: ScanGrid
     segmentation: np.ndarray | None
     tissues: dict[str, np.ndarray]
+    brain: np.ndarray
 
 
-def _generator(parameters: PhantomParameters, number: int, stage: int) -> np.random.Generator:
-    """Independent random numbers for one stage of one subject (or patient)."""
-    return np.random.default_rng([parameters.seed, number, stage])
+def _generator(parameters: PhantomParameters, number: int, stage: str, part: int = 0) -> np.random.Generator:
+    """The random numbers of one stage of one subject (or patient)."""
+    return np.random.default_rng([parameters.seed, number, _STAGES.index(stage), part])
 
 
 def build_patient(parameters: PhantomParameters, enrolment: Enrolment) -> Head:
-    """The anatomy a scanner would find: the person, with the tumour as far as it has grown."""
+    """The anatomy a scanner would find: the person, with the tumour as far as it has grown.
+
+    Args:
+        parameters: The cohort.
+        enrolment: Who, and at which visit.
+
+    Returns:
+        The head, in the anatomy's world.
+    """
     grid = HeadGrid(parameters.spacing_mm)
     atlas = load_atlas(parameters.spacing_mm)
     patient = enrolment.patient_number
-    displacement = individual_displacement(_generator(parameters, patient, 0), atlas)
+    displacement = individual_displacement(_generator(parameters, patient, "deformation"), atlas)
     plan = None
     if parameters.layout == "brats":
-        plan = plan_glioma(_generator(parameters, patient, 1), atlas, displacement, patient, enrolment.session)
+        generator = _generator(parameters, patient, "plan")
+        plan = plan_glioma(generator, atlas, displacement, patient, enrolment.session)
         points = coarse_grid().mesh() + displacement
         depth = -sample(atlas.brain_distance, points, atlas.coarse_first_mm, atlas.coarse_mm)
         pushed = mass_effect(plan.centre_mm, plan.core_radius_mm, plan.push_mm, depth)
         displacement = compose(displacement, pushed)
-    head = build_head(_generator(parameters, patient, 2), atlas, grid, displacement)
+    head = build_head(_generator(parameters, patient, "features"), atlas, grid, displacement)
     if plan is not None:
-        grow_glioma(_generator(parameters, patient, 3), head, plan)
+        grow_glioma(_generator(parameters, patient, "growth"), head, plan)
     return head
-
-
-def _textures(generator: np.random.Generator, grid: HeadGrid) -> dict[str, np.ndarray]:
-    """Independent local variation of T1, T2 and proton density, in parts of 1 around 0, ``[x, y, z]``."""
-    return {
-        name: np.float32(share)
-        * (0.75 * random_field(generator, grid.axes, 9.0) + 0.66 * random_field(generator, grid.axes, 20.0))
-        for name, share in _TEXTURE.items()
-    }
-
-
-def _signal(
-    scan: Scan,
-    head: Head,
-    tissues: dict[str, Tissue],
-    textures: dict[str, np.ndarray],
-    field_strength: float,
-) -> Float[np.ndarray, "x y z"]:
-    """Noise-free signal on the head's grid: the tissues' signals, each weighted by its share of the voxel."""
-    total = np.zeros(int(np.prod(head.grid.shape)), np.float32)
-    flat = {name: texture.ravel() for name, texture in textures.items()}
-    iron, myelin = head.iron.ravel(), head.myelin.ravel()
-    for name, index, share in head.shares:
-        tissue = tissues[name]
-        local = {key: 1.0 + np.float32(tissue.texture) * texture[index] for key, texture in flat.items()}
-        t1 = tissue.t1_ms * local["t1"] * (field_strength if name not in ("csf", "canal") else 1.0)
-        t2 = tissue.t2_ms * local["t2"]
-        if name in ("grey", "white"):
-            t2 *= 1.0 - 0.38 * iron[index]
-            t1 *= 1.0 - 0.10 * iron[index]
-        if name == "white":
-            t1 *= 1.0 - 0.07 * myelin[index]
-        if scan.contrast_agent and tissue.gadolinium_mm > 0:
-            t1 = shortened_t1_ms(t1, tissue.gadolinium_mm)
-        total[index] += share * scan.sequence.signal(tissue.density * local["density"], t1, t2)
-    return total.reshape(head.grid.shape)
 
 
 def _scan_grid(scan: Scan, spacing_mm: float, tilt_deg: float) -> ScanGrid:
@@ -135,21 +115,29 @@ def _scan_grid(scan: Scan, spacing_mm: float, tilt_deg: float) -> ScanGrid:
     return scanner_grid(scan.orientation, voxel, (*scan.field_of_view_mm, scan.slab_mm), tilt_deg)
 
 
-def _motions(
-    generator: np.random.Generator, parameters: PhantomParameters, protocol: Protocol
-) -> dict[str, np.ndarray]:
-    """Anatomy world → scan world of every contrast: identity for the reference and what shares its acquisition."""
-    still = DUAL_ECHO if protocol.reference in DUAL_ECHO else (protocol.reference,)
-    motions = {}
-    for modality in protocol.scans:
+def _positions(
+    parameters: PhantomParameters, protocol: Protocol, enrolment: Enrolment
+) -> tuple[dict[str, np.ndarray], dict[str, ScanGrid]]:
+    """Where the head lies in every contrast (anatomy world → scan world), and each contrast's grid.
+
+    The reference, and what shares its acquisition, has not moved: its world is the anatomy's.
+    """
+    generator = _generator(parameters, enrolment.number, "session")
+    one_acquisition = DUAL_ECHO if protocol.reference in DUAL_ECHO else (protocol.reference,)
+    motions, grids = {}, {}
+    for modality, scan in protocol.scans.items():
         motion = random_motion(generator, parameters.max_translation_mm, parameters.max_rotation_deg)
-        motions[modality] = np.eye(4) if modality in still else motion
-    return motions
+        tilt = generator.uniform(-1, 1) * scan.tilt_deg
+        if modality in one_acquisition:
+            motion, tilt = np.eye(4), 0.0
+        motions[modality] = motion
+        grids[modality] = _scan_grid(scan, parameters.spacing_mm, tilt)
+    return motions, grids
 
 
 def kept_modalities(parameters: PhantomParameters, enrolment: Enrolment, modalities: list[str]) -> list[str]:
     """The contrasts that are not left out: each stays with probability 1 - drop_fraction, one always does."""
-    draws = _generator(parameters, enrolment.number, 9).random(len(modalities))
+    draws = _generator(parameters, enrolment.number, "dropping").random(len(modalities))
     kept = [m for m, draw in zip(modalities, draws, strict=True) if draw >= parameters.drop_fraction]
     return kept or [modalities[int(np.argmax(draws))]]
 
@@ -160,85 +148,69 @@ def simulate_subject(parameters: PhantomParameters, registered: bool, enrolment:
     Args:
         parameters: The cohort.
         registered: Whether all contrasts come on the archive's grid, aligned and without skull.
-        enrolment: Who is scanned, where, and for the how manieth time.
+        enrolment: Who is scanned, where, and at which visit.
 
     Returns:
         Scans and truth.
     """
     head = build_patient(parameters, enrolment)
     protocol = PROTOCOLS[parameters.layout][enrolment.site]
-    tissues = individual_tissues(_generator(parameters, enrolment.patient_number, 4))
-    textures = _textures(_generator(parameters, enrolment.patient_number, 5), head.grid)
-    generator = _generator(parameters, enrolment.number, 6)
-    motions = _motions(generator, parameters, protocol)
-    tilts = {m: generator.uniform(-1, 1) * scan.tilt_deg for m, scan in protocol.scans.items()}
-    if protocol.reference == "t2":
-        tilts["pd"] = tilts["t2"]
+    tissues = individual_tissues(_generator(parameters, enrolment.patient_number, "tissues"))
+    textures = draw_textures(_generator(parameters, enrolment.patient_number, "textures"), head.grid)
     if registered:
-        position = archive_position(head.brain, head.grid)
-        motions = dict.fromkeys(protocol.scans, position)
+        motions = dict.fromkeys(protocol.scans, archive_position(head.brain, head.grid))
         grids = dict.fromkeys(protocol.scans, archive_grid(parameters.spacing_mm))
     else:
-        grids = {m: _scan_grid(s, parameters.spacing_mm, tilts[m]) for m, s in protocol.scans.items()}
+        motions, grids = _positions(parameters, protocol, enrolment)
+    grid, motion = grids[protocol.reference], motions[protocol.reference]
+    brain = (resample(head.brain, head.grid, grid, motion) > 0.5).astype(np.uint8)
 
-    reference = protocol.reference
-    truth = _draw_truth(head, grids[reference], motions[reference])
-    coil = coil_bias(generator, head.grid, parameters.bias)
+    coil = coil_bias(_generator(parameters, enrolment.number, "session", 1), head.grid, parameters.bias)
     kept = kept_modalities(parameters, enrolment, list(protocol.scans))
     scans = {}
-    for position_in_protocol, (modality, scan) in enumerate(protocol.scans.items()):
-        own = _generator(parameters, enrolment.number, 10 + position_in_protocol)
+    for part, (modality, scan) in enumerate(protocol.scans.items()):
         if modality not in kept:
             continue
-        scan = _individual_scan(scan, own)
-        signal = _signal(scan, head, tissues, textures, protocol.field)
-        level = float(np.median(signal.ravel()[_white_voxels(head)]))
-        signal *= coil * coil_bias(own, head.grid, 0.15 * parameters.bias)
-        image = resample(signal, head.grid, grids[modality], motions[modality])
-        image = ring(image)
-        sigma = parameters.noise * protocol.noise * level * own.uniform(0.8, 1.2)
-        image = add_rician_noise(own, image, sigma)
+        generator = _generator(parameters, enrolment.number, "scans", part)
+        scan = replace(scan, sequence=jittered(scan.sequence, generator, _TIMING_JITTER))
+        signal = signal_map(scan.sequence, scan.contrast_agent, head, tissues, textures, protocol.field)
+        level = white_matter_level(signal, head)
+        signal *= coil
+        signal *= coil_bias(generator, head.grid, _OWN_BIAS * parameters.bias)
+        image = ring(resample(signal, head.grid, grids[modality], motions[modality]))
+        sigma = parameters.noise * protocol.noise * level * generator.uniform(0.8, 1.2)
+        image = add_rician_noise(generator, image, sigma)
         if registered:
-            image *= truth["brain"]
-        scans[modality] = SimulatedScan(image * np.float32(own.uniform(350, 900) / level), grids[modality])
-    segmentation = truth.pop("segmentation")
+            image *= brain
+        image *= np.float32(generator.uniform(350, 900) / level)  # scanners have no common unit
+        scans[modality] = SimulatedScan(image, grids[modality])
     return SimulatedSubject(
         scans=scans,
         transforms=motions,
-        reference=reference,
-        reference_grid=grids[reference],
-        segmentation=segmentation if parameters.layout == "brats" else None,
-        tissues=truth,
+        reference=protocol.reference,
+        reference_grid=grid,
+        segmentation=_draw_labels(head, grid, motion) * brain if parameters.layout == "brats" else None,
+        tissues=_draw_tissues(head, grid, motion),
+        brain=brain,
     )
 
 
-def _individual_scan(scan: Scan, generator: np.random.Generator) -> Scan:
-    """The scan with its timings as they were that day."""
-    sequence = jittered(scan.sequence, generator, _TIMING_JITTER)
-    return Scan(**{**vars(scan), "sequence": sequence})
-
-
-def _white_voxels(head: Head) -> np.ndarray:
-    """Flat indices of voxels that are nearly pure white matter, whose signal sets the noise level."""
-    index, share = head.shares.parts["white"]
-    return index[share > 0.9]
-
-
-def _draw_truth(
+def _draw_tissues(
     head: Head, grid: ScanGrid, motion: Float[np.ndarray, "4 4"]
-) -> dict[str, UInt8[np.ndarray, "i j k"] | Float[np.ndarray, "i j k"]]:
-    """Tissue shares, brain mask and tumour labels on a scan's grid."""
-    truth = {}
+) -> dict[str, Float[np.ndarray, "i j k"]]:
+    """Grey, white and CSF shares within the brain on a scan's grid."""
+    tissues = {}
     for name, members in {"grey": ("grey",), "white": ("white", "cap"), "csf": ("csf",)}.items():
-        share = resample(head.shares.dense(*members) * (head.brain > 0.5), head.grid, grid, motion)
-        truth[name] = np.clip(share, 0, 1)
-    brain = resample(head.brain, head.grid, grid, motion) > 0.5
-    truth["brain"] = brain.astype(np.uint8)
+        share = head.shares.dense(*members)
+        share *= head.brain > 0.5
+        tissues[name] = np.clip(resample(share, head.grid, grid, motion), 0, 1)
+    return tissues
+
+
+def _draw_labels(head: Head, grid: ScanGrid, motion: Float[np.ndarray, "4 4"]) -> np.ndarray:
+    """Tumour labels on a scan's grid, uint8: the compartment that fills most of the voxel, 0 for healthy."""
     compartments = [
         resample(head.shares.dense(*names), head.grid, grid, motion)
         for names in (("necrosis", "tumour"), ("oedema",), ("enhancing",))
     ]
-    healthy = 1.0 - sum(compartments)
-    labels = np.argmax(np.stack([healthy, *compartments]), axis=0).astype(np.uint8)
-    truth["segmentation"] = labels * truth["brain"]
-    return truth
+    return np.argmax(np.stack([1.0 - sum(compartments), *compartments]), axis=0).astype(np.uint8)

@@ -32,7 +32,7 @@ TISSUES: dict[str, Tissue] = {
     "oedema": Tissue(0.84, 1450, 150, gadolinium_mm=0.006, texture=1.5),
     "tumour": Tissue(0.87, 1750, 180, gadolinium_mm=0.015, texture=2.0),
     "necrosis": Tissue(0.93, 2700, 260, gadolinium_mm=0.012, texture=2.0),
-    "enhancing": Tissue(0.84, 1550, 118, gadolinium_mm=0.22, texture=2.0),
+    "enhancing": Tissue(0.84, 1550, 118, gadolinium_mm=0.26, texture=2.0),
     "blood": Tissue(0.65, 1650, 50, gadolinium_mm=0.45, texture=0.0),
     "dura": Tissue(0.55, 1000, 45, gadolinium_mm=0.3, texture=0.0),
     "choroid": Tissue(0.88, 1500, 160, gadolinium_mm=0.25),
