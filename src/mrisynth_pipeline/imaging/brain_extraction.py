@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from mrisynth_pipeline.imaging.geometry import grid_of, image_on, shrink_to
 from mrisynth_pipeline.imaging.masks import head_mask, largest_component
-from mrisynth_pipeline.imaging.registration import mutual_information_method
+from mrisynth_pipeline.imaging.registration import descend_in_steps, mutual_information_method
 
 _TEMPLATE_MM = 4
 _PADDING_MM = 48  # room for the air around the head
@@ -37,7 +37,7 @@ _STAGES = (
 )
 
 
-def brain_mask(image: sitk.Image, seed: int = 0, max_iterations: int = 60) -> sitk.Image:
+def brain_mask(image: sitk.Image, seed: int = 0, max_iterations: int = 100) -> sitk.Image:
     """The brain with the fluid around it.
 
     Args:
@@ -64,10 +64,7 @@ def brain_mask(image: sitk.Image, seed: int = 0, max_iterations: int = 60) -> si
         top = float(np.percentile(values[values > 0], _CLIP_PERCENTILE))
         fixed = sitk.SmoothingRecursiveGaussian(sitk.Clamp(coarse, sitk.sitkFloat32, 0.0, top), blur_mm)
         method = mutual_information_method(fixed, domain, samples, seed=seed)
-        method.SetOptimizerAsRegularStepGradientDescent(
-            learningRate=step_mm, minStep=step_mm / 50, numberOfIterations=max_iterations
-        )
-        method.SetOptimizerScalesFromPhysicalShift()
+        descend_in_steps(method, step_mm, max_iterations)
         method.SetInitialTransform(transform, inPlace=True)
         method.Execute(fixed, _blurred_template(blur_mm))
     grid = shrink_to(image, 2.0)

@@ -41,10 +41,10 @@ class RegistrationParameters(Parameters):
     """Off: scanner coordinates are trusted as they are. Cohorts marked registered never run it."""
     levels_mm: tuple[float, ...] = (4.0, 2.0)
     """Resolutions of the pyramid in mm, coarse to fine. Axes already coarser are left as they are."""
-    samples: int = Field(30_000, ge=500)
+    samples: int = Field(20_000, ge=500)
     """Points at which mutual information is measured, per level: a share of the mask's voxels is drawn so
-    that about this many remain. Time grows in proportion; accuracy hardly below 20 000."""
-    max_iterations: int = Field(60, ge=1)
+    that about this many remain. Time grows in proportion; below 10 000 the histogram gets too thin."""
+    max_iterations: int = Field(100, ge=1)
     """Optimiser steps per level at most."""
     histogram_bins: int = Field(32, ge=8, le=256)
     """Bins of the joint histogram behind Mattes mutual information."""

@@ -14,6 +14,8 @@ from mrisynth_pipeline.imaging.geometry import Grid, image_on
 
 _SPACING_MM = (0.1, 20.0)  # a voxel outside this range is a broken header, not a brain scan
 
+_MIN_VOXELS = 8  # fewer slices than this do not hold a head, nor can they be registered
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -61,8 +63,8 @@ def read_scan(path: str | Path, constant_allowed: bool = False) -> Scan:
 
 def _problem(nifti: nib.Nifti1Image, voxels: NDArray[np.float32], constant_allowed: bool) -> str:
     """What makes a scan unusable, in words; empty if nothing does."""
-    if voxels.ndim != 3 or min(voxels.shape) < 2:
-        return f"expected a 3-D volume, found shape {voxels.shape}"
+    if voxels.ndim != 3 or min(voxels.shape) < _MIN_VOXELS:
+        return f"expected a 3-D volume of {_MIN_VOXELS} voxels or more along each axis, found {voxels.shape}"
     header = nifti.header
     if isinstance(nifti, nib.Nifti1Image) and not (header["sform_code"] or header["qform_code"]):
         return "the header has neither sform nor qform: left and right are unknown"
