@@ -65,7 +65,7 @@ class LinearRegression(Imputer):
     def accumulate(self, volumes: Float[Tensor, "modality z y x"], present: Bool[Tensor, " modality"]) -> None:
         """Add one training subject."""
         foreground = (volumes[present] > 0).any(0)
-        values = volumes[:, foreground].double() * present[:, None]
+        values = torch.where(present[:, None], volumes[:, foreground], 0.0).double()
         columns = torch.cat([torch.ones_like(values[:1]), values])
         has = torch.cat([torch.ones(1), present]).double()
         self.gram += columns @ columns.T

@@ -17,7 +17,7 @@ class LayerNorm2d(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch channel y x"]:
         """Normalise each pixel's channel vector to mean 0 and variance 1, then scale and shift."""
-        # In channels-last memory (see training/fit.py) both permutations are views, and one fused kernel does the rest.
+        # The networks below keep channels last in memory: both permutations are views and one fused kernel does the rest.
         channels_last = x.permute(0, 2, 3, 1)
         normalised = functional.layer_norm(
             channels_last, channels_last.shape[-1:], self.weight, self.bias, self.epsilon
@@ -85,6 +85,7 @@ class NAFEncoder(nn.Module):
         self.features = nn.Sequential(*stages)
         self.head = nn.Conv2d(8 * width, out_channels, 1) if out_channels else nn.Identity()
         self.out_channels = out_channels or 8 * width
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch feature y8 x8"]:
         """Encode; height and width must be divisible by 8."""
@@ -113,6 +114,7 @@ class NAFDecoder(nn.Module):
             ]
         stages.append(nn.Conv2d(width, out_channels, 3, padding=1))
         self.layers = nn.Sequential(*stages)
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Float[Tensor, "batch feature y8 x8"]) -> Float[Tensor, "batch channel y x"]:
         """Decode to full resolution, without a final activation."""
