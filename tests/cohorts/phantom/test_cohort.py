@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.cohorts.layouts import find_scans
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
 from mrisynth_pipeline.cohorts.phantom import fabricate_cohort, truth_dir
 
@@ -23,6 +24,13 @@ def test_brats_layout_on_disk(glioma_dir):
     }
     assert len(list(glioma_dir.iterdir())) == 6
     assert {p.name for p in glioma_dir.glob("BraTS-GLI-90005-*")} == {"BraTS-GLI-90005-000", "BraTS-GLI-90005-001"}
+
+
+def test_the_archive_reader_finds_every_scan_and_knows_who_is_who(glioma_dir):
+    scans = find_scans("brats", glioma_dir)
+    assert len(scans) == 6 * 5
+    assert {scan.modality for scan in scans} == {"t1", "t1c", "t2", "flair", "seg"}
+    assert len({scan.subject for scan in scans}) == 6 and len({scan.patient for scan in scans}) == 5
 
 
 def test_labels_lie_on_the_grid_of_t1c_and_inside_the_brain(glioma_dir):
@@ -65,6 +73,9 @@ def test_ixi_layout_on_disk(tmp_path):
     assert list(table.columns) == [
         *("subject", "patient", "session", "site", "modality", "path", "shape", "spacing_mm", "orientation")
     ]
+    scans = find_scans("ixi", tmp_path / "ixi")
+    assert {(scan.subject, scan.modality) for scan in scans} >= {("IXI901-Guys-0901", m) for m in ("t1", "t2", "pd")}
+    assert {scan.site for scan in scans} == {"Guys", "HH"}
     assert len(table) == 9 and set(table.site) == {"Guys", "HH"}
     assert set(table[table.modality == "t1"].orientation) == {"PSR"}
 

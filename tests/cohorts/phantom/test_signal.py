@@ -19,11 +19,11 @@ WHITE = (0.70, 850.0, 75.0)
     ("sequence", "by_hand"),
     [
         # 0.7 * (1 - e^(-600/850)) * e^(-10/75) = 0.7 * 0.506326 * 0.875173
-        (SpinEcho(600, 10), 0.310184),
+        (SpinEcho(600.0, 10.0), 0.310184),
         # 0.7 * |1 - 2 e^(-1000/850) + e^(-2000/850)| * e^(-4/75) = 0.7 * |1 - 0.616734 + 0.095090| * 0.948064
-        (InversionRecovery(2000, 1000, 4), 0.3174604),
+        (InversionRecovery(2000.0, 1000.0, 4.0), 0.3174604),
         # 0.7 * sin(20) * (1 - E) / (1 - cos(20) E) * e^(-4/75), E = e^(-10/850) = 0.988304
-        (SpoiledGradientEcho(10, 20, 4), 0.0372340),
+        (SpoiledGradientEcho(10.0, 20.0, 4.0), 0.0372340),
     ],
 )
 def test_signal_equations_give_the_values_worked_out_by_hand(sequence, by_hand):
@@ -31,7 +31,7 @@ def test_signal_equations_give_the_values_worked_out_by_hand(sequence, by_hand):
 
 
 def test_magnitude_inversion_recovery_is_never_negative():
-    assert InversionRecovery(2000, 300, 4).signal(1.0, 1500.0, 80.0) > 0
+    assert InversionRecovery(2000.0, 300.0, 4.0).signal(1.0, 1500.0, 80.0) > 0
 
 
 def test_flair_of_the_protocol_nulls_csf_and_keeps_oedema_brightest():
@@ -48,7 +48,7 @@ def test_flair_of_the_protocol_nulls_csf_and_keeps_oedema_brightest():
 def test_null_inversion_time_nulls_at_any_repetition_time():
     for repetition in (5000.0, 9000.0, 15000.0):
         inversion = null_inversion_ms(4000.0, repetition)
-        assert InversionRecovery(repetition, inversion, 100).signal(1.0, 4000.0, 1500.0) == pytest.approx(0, abs=1e-9)
+        assert InversionRecovery(repetition, inversion, 100.0).signal(1.0, 4000.0, 1500.0) == pytest.approx(0, abs=1e-9)
 
 
 def test_contrast_agent_shortens_t1_by_its_relaxivity():
@@ -72,7 +72,7 @@ def test_gadolinium_brightens_the_enhancing_rim_alone_among_tumour_and_brain():
 
 
 def test_jitter_keeps_every_timing_within_its_share():
-    nominal = InversionRecovery(9000, 2400, 120)
+    nominal = InversionRecovery(9000.0, 2400.0, 120.0)
     other = jittered(nominal, np.random.default_rng(0), 0.05)
     assert other != nominal
     for name, value in vars(other).items():

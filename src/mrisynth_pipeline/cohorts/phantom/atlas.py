@@ -57,7 +57,7 @@ def _signed_distance(mask: np.ndarray, spacing_mm: float) -> np.ndarray:
     return ndimage.gaussian_filter((outside - inside).astype(np.float32), 1.0)
 
 
-def ellipsoid(points_mm: np.ndarray, centre: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray:
+def ellipsoid(points_mm: np.ndarray, centre: tuple[int, ...], radii: tuple[int, ...]) -> np.ndarray:
     """Roughly the signed distance in mm from an ellipsoid, negative inside; points ``[3, *shape]``."""
     shape = (3, *[1] * (points_mm.ndim - 1))
     scaled = (points_mm - np.reshape(np.array(centre, np.float32), shape)) / np.reshape(

@@ -46,9 +46,11 @@ def brain_tissues(voxels: HeadVoxels, atlas: Atlas) -> dict[str, Float[np.ndarra
     folds, detail, width = (voxels.random(control_mm)[inside] for control_mm in (7.0, 4.5, 14.0))
     atrophy = voxels.generator.uniform(-0.35, 0.35)
     sheets = 0.6 * np.exp(-((folds / 0.3) ** 2))
+    # The cerebellum's folia are finer and closer than gyri; large voxels blur them.
     _, y, z = voxels.points[:, inside]
     cerebellum = (z < -14) & (y < -38) & (z < -24 - 0.35 * (y + 38))
-    sheets += cerebellum * 2.2 * np.exp(-((detail / 0.25) ** 2))  # folia are finer and closer than gyri
+    visible = 1.6 * min(1.5 / voxels.grid.spacing_mm, 1.0)
+    sheets += visible * cerebellum * np.exp(-((detail / 0.25) ** 2))
     logits = np.stack(
         [
             np.log(grey + 0.01),

@@ -68,7 +68,7 @@ def fabricate_cohort(parameters: PhantomParameters, registered: bool, out_dir: P
     rows = {member.number: _finished_rows(out_dir, member, wanted) for member in members}
     pending = [number for number, finished in rows.items() if finished is None]
     jobs = _run(parameters, registered, out_dir, pending, workers)
-    for number, written in tqdm(jobs, total=len(pending), desc="Phantom subjects", unit="subject"):
+    for number, written in tqdm(jobs, total=len(pending), desc="Phantom subjects", disable=not pending):
         rows[number] = written
     return pd.DataFrame([row for member in members for row in rows[member.number]])
 

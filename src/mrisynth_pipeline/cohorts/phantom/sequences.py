@@ -26,6 +26,7 @@ class Scan:
         slab_mm: Extent along the slice axis.
         tilt_deg: Largest tilt of the slice plane from the scanner's axes.
         contrast_agent: Whether gadolinium was given before.
+        noise: Noise relative to the site's, both measured against white matter.
     """
 
     sequence: Sequence
@@ -36,6 +37,7 @@ class Scan:
     slab_mm: float
     tilt_deg: float = 0.0
     contrast_agent: bool = False
+    noise: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,10 @@ def _flair(repetition_ms: float, echo_ms: float) -> InversionRecovery:
 
 _GLIOMA = Protocol(
     scans={
-        "t1": Scan(InversionRecovery(2000, 1000, 4), "PSR", 1.0, 1.0, (240, 240), 184),
-        "t1c": Scan(SpoiledGradientEcho(11, 24, 4), "LPS", 1.0, 1.0, (232, 240), 180, contrast_agent=True),
-        "t2": Scan(SpinEcho(4500, 95), "LPS", 1.0, 2.5, (224, 232), 180, tilt_deg=8.0),
-        "flair": Scan(_flair(9000, 120), "LPS", 1.0, 3.0, (224, 232), 180, tilt_deg=8.0),
+        "t1": Scan(InversionRecovery(2000.0, 1000.0, 4.0), "PSR", 1.0, 1.0, (240.0, 240.0), 184.0),
+        "t1c": Scan(SpoiledGradientEcho(11.0, 24.0, 4.0), "LPS", 1.0, 1.0, (232.0, 240.0), 180.0, contrast_agent=True),
+        "t2": Scan(SpinEcho(4500.0, 95.0), "LPS", 1.0, 2.5, (224.0, 232.0), 180.0, tilt_deg=8.0),
+        "flair": Scan(_flair(9000.0, 120.0), "LPS", 1.0, 3.0, (224.0, 232.0), 180.0, tilt_deg=8.0),
     },
     reference="t1c",
 )
@@ -80,7 +82,7 @@ def _volunteer(t1: Sequence, t2: SpinEcho, noise: float, field: float) -> Protoc
         scans={
             "t1": Scan(t1, "PSR", 0.9375, 1.2, (240.0, 240.0), 180.0),
             "t2": Scan(t2, **axial, **extent),
-            "pd": Scan(density, **axial, **extent),
+            "pd": Scan(density, **axial, **extent, noise=0.5),  # a short echo has more signal against the same noise
         },
         reference="t2",
         noise=noise,
@@ -91,9 +93,9 @@ def _volunteer(t1: Sequence, t2: SpinEcho, noise: float, field: float) -> Protoc
 PROTOCOLS: dict[Literal["brats", "ixi"], dict[str, Protocol]] = {
     "brats": {"": _GLIOMA},
     "ixi": {
-        "Guys": _volunteer(SpoiledGradientEcho(9.8, 18, 4.6), SpinEcho(8178, 100), noise=1.2, field=0.85),
-        "HH": _volunteer(SpoiledGradientEcho(9.6, 17, 4.6), SpinEcho(5725, 100), noise=0.8, field=1.0),
-        "IOP": _volunteer(SpoiledGradientEcho(10.5, 21, 4.2), SpinEcho(7000, 90), noise=1.4, field=0.85),
+        "Guys": _volunteer(SpoiledGradientEcho(9.8, 18.0, 4.6), SpinEcho(8178.0, 100.0), noise=1.2, field=0.85),
+        "HH": _volunteer(SpoiledGradientEcho(9.6, 17.0, 4.6), SpinEcho(5725.0, 100.0), noise=0.8, field=1.0),
+        "IOP": _volunteer(SpoiledGradientEcho(10.5, 21.0, 4.2), SpinEcho(7000.0, 90.0), noise=1.4, field=0.85),
     },
 }
 """Archive layout → site → protocol. The IXI sites are Guy's Hospital (Philips 1.5 T), Hammersmith Hospital (Philips

@@ -178,7 +178,7 @@ def simulate_subject(parameters: PhantomParameters, registered: bool, enrolment:
         signal *= coil
         signal *= coil_bias(generator, head.grid, _OWN_BIAS * parameters.bias)
         image = ring(resample(signal, head.grid, grids[modality], motions[modality]))
-        sigma = parameters.noise * protocol.noise * level * generator.uniform(0.8, 1.2)
+        sigma = parameters.noise * protocol.noise * scan.noise * level * generator.uniform(0.8, 1.2)
         image = add_rician_noise(generator, image, sigma)
         if registered:
             image *= brain
