@@ -15,18 +15,17 @@ class PlacedGrid:
 
     Args:
         grid: Its voxels in the reference's world.
-        cut_mm: How much of the foreground's largest excess lies outside, summed over both ends of an axis.
+        cut_mm: How much longer than the grid the foreground is, along (x, y, z).
     """
 
     grid: Grid
-    cut_mm: float
+    cut_mm: tuple[float, float, float]
 
 
-def place_grid(
-    reference: sitk.Image, foreground: sitk.Image, parameters: GridParameters, keep_top: bool = False
-) -> PlacedGrid:
+def place_grid(reference: sitk.Image, foreground: sitk.Image, parameters: GridParameters) -> PlacedGrid:
     """Centre the model grid on the foreground's bounding box, along the reference's own axes.
 
+    A foreground taller than the grid keeps its top: below is spinal cord or neck, above is cortex.
     Where the model's voxel size is the reference's, the grid is laid onto the reference's voxels, so that
     resampling is a crop and no value changes.
 
@@ -34,7 +33,6 @@ def place_grid(
         reference: The reference contrast, RAS+ axes.
         foreground: uint8 mask on voxels whose axes are the reference's.
         parameters: Size and spacing of the grid.
-        keep_top: If the foreground is taller than the grid, cut the neck instead of both ends.
     """
     size, spacing = np.asarray(parameters.size), np.asarray(parameters.spacing_mm)
     mask = grid_of(foreground)
@@ -44,8 +42,7 @@ def place_grid(
     direction = mask.affine[:3, :3] / mask.spacing
     middle = mask.affine[:3, :3] @ ((low + high) / 2) + mask.affine[:3, 3]
     excess = np.maximum((high - low) * mask.spacing - size * spacing, 0.0)
-    if keep_top:
-        middle = middle + direction[:, 2] * excess[2] / 2
+    middle = middle + direction[:, 2] * excess[2] / 2
     affine = np.eye(4)
     affine[:3, :3] = direction * spacing
     affine[:3, 3] = middle - affine[:3, :3] @ ((size - 1) / 2)
@@ -55,4 +52,4 @@ def place_grid(
         first = np.rint((to_index @ affine)[:3, 3])
         affine = own.affine.copy()
         affine[:3, 3] = own.affine[:3, :3] @ first + own.affine[:3, 3]
-    return PlacedGrid(Grid(tuple(int(n) for n in size), affine), float(excess.max()))
+    return PlacedGrid(Grid(tuple(int(n) for n in size), affine), tuple(excess.tolist()))

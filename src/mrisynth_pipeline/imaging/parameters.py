@@ -80,7 +80,7 @@ class PreprocessingParameters(Parameters):
     registration: RegistrationParameters = RegistrationParameters()
     """How contrasts are brought onto the reference."""
     bias_correction: bool = False
-    """N4 bias-field correction of every contrast before anything else (adds seconds per scan)."""
+    """N4 bias-field correction of every contrast inside the mask (adds a second or two per scan)."""
     mask: Literal["brain", "head"] = "brain"
     """What counts as foreground in scans that are not skull-stripped: the ``brain`` (by the MNI template)
     or the whole ``head``. Skull-stripped cohorts always use their non-zero voxels."""

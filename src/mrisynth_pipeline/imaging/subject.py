@@ -21,6 +21,7 @@ from mrisynth_pipeline.imaging.intensity import correct_bias, intensity_range, t
 from mrisynth_pipeline.imaging.masks import head_mask, stripped_mask
 from mrisynth_pipeline.imaging.model_grid import place_grid
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
+from mrisynth_pipeline.imaging.quality import quality_columns
 from mrisynth_pipeline.imaging.registration import RigidAlignment, RigidRegistration
 from mrisynth_pipeline.imaging.scan import Scan, read_scan
 from mrisynth_pipeline.imaging.subject_file import Subject
@@ -29,7 +30,7 @@ METHOD_VERSION = 1
 """Raised whenever the steps below change what they write: files made before are then made anew."""
 
 
-_BRAIN_ML = (700.0, 2400.0)  # brain with its fluid, from infancy to the largest heads
+_STRIPPED_SHARE = 0.75  # a brain fills half of the tightest box around it; more non-zero voxels are a head
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def preprocess_subject(
 ) -> Subject:
     """Bring one subject's scans onto the model grid.
 
-    Read → check → RAS+ → optional bias correction → mask → rigid registration onto the reference → one
+    Read → check → RAS+ → mask → rigid registration onto the reference → optional bias correction → one
     resampling → intensities to [0, 1]. The same code serves training cohorts and a user's own patients.
 
     Args:
@@ -96,19 +97,20 @@ def preprocess_subject(
     with clock("read"):
         read = {name: read_scan(scans[name].path) for name in names}
     images = {name: scan.image for name, scan in read.items()}
-    if parameters.bias_correction:
-        with clock("bias"):
-            images = {name: correct_bias(image) for name, image in images.items()}
     with clock("mask"):
         foreground = _foreground(subject, images, reference, parameters, registered)
     with clock("register"):
         alignments = _align(images, reference, foreground, parameters, registered)
+    matrices = {name: alignments[name].matrix if name in alignments else np.eye(4) for name in names}
+    if parameters.bias_correction:
+        with clock("bias"):
+            images = {name: correct_bias(images[name], _carried(foreground, matrices[name])) for name in names}
     with clock("resample"):
-        placed = place_grid(images[reference], foreground, parameters.grid, keep_top=parameters.mask == "head")
+        placed = place_grid(images[reference], foreground, parameters.grid)
         mask = resample(sitk.Cast(foreground, sitk.sitkFloat32), placed.grid) >= 0.5
-        matrices = {name: alignments[name].matrix if name in alignments else np.eye(4) for name in names}
         volumes, intensity = _volumes(images, matrices, placed.grid, mask, modalities, parameters)
-        segmentation, label_scan, label_frame = _segmentation(scans, read, matrices, placed.grid)
+        shared_world = registered or not parameters.registration.enabled
+        segmentation, label_scan = _segmentation(scans, read, matrices, reference, placed.grid, shared_world)
     sources = {name: _source(scans[name], scan.native) for name, scan in read.items()}
     if label_scan is not None:
         sources[SEGMENTATION] = _source(scans[SEGMENTATION], label_scan.native)
@@ -125,9 +127,15 @@ def preprocess_subject(
         intensity=intensity,
         sources=sources,
         fingerprint=fingerprint(scans, modalities, parameters, registered),
-        quality=_quality(reference, foreground, placed.cut_mm, alignments)
-        | {"warnings": "; ".join(_warnings(foreground, placed.cut_mm, parameters, registered, label_frame))}
-        | {f"seconds_{step}": value for step, value in clock.seconds.items()},
+        quality=quality_columns(
+            reference=reference,
+            foreground_ml=_volume_ml(foreground),
+            foreground_is_brain=registered or parameters.mask == "brain",
+            cut_mm=placed.cut_mm,
+            alignments=alignments,
+            labels_left_out=SEGMENTATION in scans and segmentation is None,
+            seconds=clock.seconds,
+        ),
     )
 
 
@@ -154,8 +162,14 @@ def _foreground(
     """The mask in the reference's space, uint8."""
     if registered:
         grid = grid_of(images[reference])
-        volumes = [resample(image, grid, interpolation="nearest") for image in images.values()]
-        mask = image_on(stripped_mask(volumes).astype(np.uint8), grid.affine)
+        stripped = stripped_mask([resample(image, grid, None, "nearest") for image in images.values()])
+        if stripped.mean() > _STRIPPED_SHARE:
+            raise InputError(
+                subject,
+                f"{stripped.mean():.0%} of its voxels are not zero: these scans are not skull-stripped",
+                "Set cohort.registered to false",
+            )
+        mask = image_on(stripped.astype(np.uint8), grid.affine)
     else:
         mask = (brain_mask if parameters.mask == "brain" else head_mask)(images[reference])
     if not sitk.GetArrayViewFromImage(mask).any():
@@ -179,6 +193,12 @@ def _align(
     return {name: registration.align(image) for name, image in images.items() if name != reference}
 
 
+def _carried(mask: sitk.Image, matrix: NDArray) -> sitk.Image:
+    """A mask of the reference's space, moved to where the same tissue lies in a scan's world; not resampled."""
+    grid = grid_of(mask)
+    return image_on(sitk.GetArrayFromImage(mask), matrix @ grid.affine)
+
+
 def _volumes(
     images: Mapping[str, sitk.Image],
     matrices: Mapping[str, NDArray],
@@ -200,24 +220,28 @@ def _volumes(
 
 
 def _segmentation(
-    scans: Mapping[str, ScanSource], read: Mapping[str, Scan], matrices: Mapping[str, NDArray], grid: Grid
-) -> tuple[NDArray[np.uint8] | None, Scan | None, str | None]:
-    """The label map on the grid, in internal labels.
+    scans: Mapping[str, ScanSource],
+    read: Mapping[str, Scan],
+    matrices: Mapping[str, NDArray],
+    reference: str,
+    grid: Grid,
+    shared_world: bool,
+) -> tuple[NDArray[np.uint8] | None, Scan | None]:
+    """The label map on the grid ``[z, y, x]``, in internal labels, and as read.
 
-    Labels are drawn on one of the contrasts and lie on its voxels: they move with that contrast. Where no
-    contrast has the label map's grid, its world coordinates are taken for the reference's.
-
-    Returns:
-        Labels ``[z, y, x]`` and the label map as read, or ``None``; the contrast it was drawn on, "" if unknown.
+    Labels are drawn on one contrast and lie on its voxels: they move with it. Where the head moved between
+    scans and no contrast has the label map's voxels, nobody can say where the labels belong: there are none.
     """
     if SEGMENTATION not in scans:
-        return None, None, None
+        return None, None
     labels = read_scan(scans[SEGMENTATION].path, constant_allowed=True)
-    frame = next((name for name, scan in read.items() if scan.native.matches(labels.native)), "")
-    matrix = matrices.get(frame)
-    volume = np.rint(resample(labels.image, grid, matrix, "nearest")).astype(np.uint8)
+    drawn_on = [name for name, scan in read.items() if scan.native.matches(labels.native)]
+    if not drawn_on and not shared_world:
+        return None, None
+    frame = reference if reference in drawn_on or not drawn_on else drawn_on[0]
+    volume = np.rint(resample(labels.image, grid, matrices[frame], "nearest")).astype(np.uint8)
     volume[volume == 4] = 3  # archives up to BraTS 2021 write enhancing tumour as 4
-    return volume, labels, frame
+    return volume, labels
 
 
 def _source(source: ScanSource, native: Grid) -> dict[str, Any]:
@@ -228,41 +252,6 @@ def _source(source: ScanSource, native: Grid) -> dict[str, Any]:
         "affine": native.affine.tolist(),
         "shape": list(native.size),
     }
-
-
-def _quality(
-    reference: str, foreground: sitk.Image, cut_mm: float, alignments: Mapping[str, RigidAlignment]
-) -> dict[str, Any]:
-    """The index's quality columns."""
-    columns: dict[str, Any] = {
-        "reference": reference,
-        "mask_ml": round(_volume_ml(foreground), 1),
-        "cut_mm": round(cut_mm, 1),
-    }
-    for name, alignment in alignments.items():
-        columns[f"information_before_{name}"] = round(alignment.information_before, 4)
-        columns[f"information_after_{name}"] = round(alignment.information_after, 4)
-        columns[f"translation_mm_{name}"] = round(alignment.translation_mm, 2)
-        columns[f"rotation_deg_{name}"] = round(alignment.rotation_deg, 2)
-    return columns
-
-
-def _warnings(
-    foreground: sitk.Image,
-    cut_mm: float,
-    parameters: PreprocessingParameters,
-    registered: bool,
-    label_frame: str | None,
-) -> Iterator[str]:
-    """What a person should look at."""
-    if cut_mm > 0.5:
-        yield f"{cut_mm:.0f} mm of the foreground lie outside the grid: raise preprocessing.grid.size"
-    volume = _volume_ml(foreground)
-    is_brain = registered or parameters.mask == "brain"
-    if is_brain and not _BRAIN_ML[0] <= volume <= _BRAIN_ML[1]:
-        yield f"a brain of {volume:.0f} mL is implausible: look at the mask"
-    if label_frame == "":
-        yield "the label map lies on no contrast's grid: its alignment is as its header says"
 
 
 def _volume_ml(mask: sitk.Image) -> float:

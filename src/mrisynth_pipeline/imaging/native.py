@@ -1,0 +1,89 @@
+"""The way back: from the model grid to the voxels of the scanner's own files."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.imaging.geometry import Grid, image_on, resample
+from mrisynth_pipeline.imaging.intensity import from_unit
+
+
+def native_grid(about: Mapping[str, Any], space: str) -> Grid:
+    """The voxels of a source scan as it lies on disk.
+
+    Args:
+        about: Metadata of a subject file.
+        space: Name of one of its sources: a contrast, or ``seg``.
+
+    Raises:
+        InputError: The subject has no such source.
+    """
+    if space not in about["sources"]:
+        known = ", ".join(about["sources"])
+        raise InputError(about["subject"], f"has no {space} scan to take the grid of", f"Choose one of: {known}")
+    source = about["sources"][space]
+    return Grid(tuple(source["shape"]), np.asarray(source["affine"], dtype=float))
+
+
+def to_native(
+    volume: NDArray, about: Mapping[str, Any], space: str | None = None, interpolation: str = "linear"
+) -> nib.Nifti1Image:
+    """Put a volume of the model grid onto the voxels of one of the subject's scans, in one resampling.
+
+    Args:
+        volume: Voxels ``[z, y, x]`` on the subject's model grid; any values.
+        about: Metadata of the subject's file.
+        space: Which scan's voxels; ``None`` takes the reference's.
+        interpolation: ``linear``, ``bspline``, or ``nearest`` for label maps and masks.
+
+    Returns:
+        A NIfTI image with the scan's shape and affine; 0 outside the model grid. Its number type is the
+        volume's, float16 widened to float32 and bool to uint8.
+
+    Raises:
+        InputError: The subject has no such scan.
+    """
+    space = space or about["reference"]
+    grid = native_grid(about, space)
+    kind = {np.dtype(bool): np.uint8, np.dtype(np.float16): np.float32}.get(volume.dtype, volume.dtype)
+    image = image_on(volume.astype(kind), about["grid_affine"])
+    from_scan = np.linalg.inv(np.asarray(about["transforms"].get(space, np.eye(4)), dtype=float))
+    array = resample(image, grid, from_scan, interpolation)
+    nifti = nib.Nifti1Image(array.transpose(2, 1, 0), grid.affine)
+    nifti.header.set_xyzt_units("mm")
+    return nifti
+
+
+def contrast_to_native(
+    volume: NDArray,
+    mask: NDArray[np.bool_],
+    about: Mapping[str, Any],
+    contrast: str,
+    space: str | None = None,
+    interpolation: str = "linear",
+) -> nib.Nifti1Image:
+    """Put a contrast in [0, 1] (real or imputed) back into native space, in scanner units where they are known.
+
+    Args:
+        volume: Values in [0, 1], ``[z, y, x]``.
+        mask: The subject's foreground ``[z, y, x]``; outside it the result is 0.
+        about: Metadata of the subject's file.
+        contrast: Which contrast the volume is. If the subject was scanned with it, its intensity map is undone;
+            an imputed contrast that never was scanned has no scanner units and stays in [0, 1].
+        space: Which scan's voxels; ``None`` takes the contrast's own, or the reference's if it has none.
+        interpolation: ``linear`` or ``bspline``.
+
+    Returns:
+        A float32 NIfTI image.
+
+    Raises:
+        InputError: The subject has no scan named ``space``.
+    """
+    if contrast in about["intensity"]:
+        volume = np.where(mask, from_unit(volume.astype(np.float32), *about["intensity"][contrast]), 0.0)
+    space = space or (contrast if contrast in about["sources"] else about["reference"])
+    return to_native(volume.astype(np.float32), about, space, interpolation)
