@@ -1,5 +1,6 @@
 """What happens around the nodes: one MLflow run per Kedro run, run times, and errors a person can read."""
 
+import logging
 import math
 import time
 from pathlib import Path
@@ -15,6 +16,9 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from pydantic import BaseModel
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.reporting.provenance import git_commit
+
+logger = logging.getLogger(__name__)
 
 CARD = "model_card.json"
 
@@ -22,12 +26,24 @@ RUN_TIMES = "run_times"
 """Dataset that keeps the seconds of every node's last run."""
 
 
+DETAILS = {"n", "n_undefined", "sd", "ci_low", "ci_high", "confidence"}
+"""Numbers of a summary that say how sure another one is: they stay in the artifact."""
+
+
 def final_metrics(summary: Any, prefix: str) -> dict[str, float]:
-    """The numbers of a nested summary as flat ``a.b.c`` metrics; lists and texts are left to the artifacts."""
+    """The numbers of a nested summary as flat ``a.b.c`` metrics.
+
+    Table ``rows`` are named by their texts (missing contrast, region, method: ``t1c.TC.zero.dice.mean``); other lists
+    and texts are left to the artifacts.
+    """
     if isinstance(summary, dict):
         flat: dict[str, float] = {}
         for key, value in summary.items():
-            flat |= final_metrics(value, f"{prefix}.{key}")
+            if key == "rows":
+                for row in value:
+                    flat |= final_metrics(row, ".".join([prefix, *(t for t in row.values() if isinstance(t, str))]))
+            elif key not in DETAILS:
+                flat |= final_metrics(value, f"{prefix}.{key}")
         return flat
     is_number = isinstance(summary, int | float) and not isinstance(summary, bool)
     return {prefix.replace("+", "_"): float(summary)} if is_number else {}
@@ -35,6 +51,13 @@ def final_metrics(summary: Any, prefix: str) -> dict[str, float]:
 
 class Tracking(MlflowHook):
     """kedro-mlflow's hook, with typed parameters logged one by one: ``codebrain.stage1.optimisation.steps``."""
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Start the MLflow run, and say which code it is a run of."""
+        super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+        if mlflow.active_run() is not None:
+            mlflow.set_tag("git_commit", git_commit(Path(run_params["project_path"])) or "not under git")
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool) -> None:
@@ -89,7 +112,8 @@ class RunTimes:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Start the node's clock."""
+        """Start the node's clock, and say that it runs."""
+        logger.info("%s: %s", min(node.tags, default="other"), node.short_name)
         self._started[node.name] = time.perf_counter()
 
     @hook_impl
@@ -106,7 +130,7 @@ class RunTimes:
 class PlainErrors:
     """A fault of the input ends the run with one line instead of a traceback."""
 
-    @hook_impl
+    @hook_impl(trylast=True)  # after Tracking has marked the MLflow run as failed: nobody is called after an exception
     def on_pipeline_error(self, error: Exception) -> None:
         """Hand the message to the command line, which prints it and exits with 1."""
         if isinstance(error, InputError):

@@ -1,5 +1,7 @@
 """The registered pipelines; ``kedro run`` chains them all."""
 
+import warnings
+
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
@@ -18,6 +20,8 @@ DEFAULT = (
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Every pipeline by name; its nodes carry the name as a tag, which is what run times are kept by."""
+    # Names such as `codebrain.scores` are meant: nodes outside a namespace read and write what is inside.
+    warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
     pipelines = {
         name: pipeline.tag(name)
         for name, pipeline in find_pipelines(raise_errors=True).items()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kedro.utils import find_kedro_project
 
+from mrisynth_pipeline.context import PlainContext
 from mrisynth_pipeline.hooks import Artifacts, PlainErrors, Results, RunTimes, Tracking
 
 
@@ -12,6 +13,7 @@ def project_path() -> str:
     return str(find_kedro_project(Path.cwd()) or Path(__file__).resolve().parents[2])
 
 
+CONTEXT_CLASS = PlainContext
 HOOKS = (Tracking(), Artifacts(), RunTimes(), PlainErrors(), Results())
 # With a dash instead of the underscore the name is silently ignored, and every run is logged twice.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
