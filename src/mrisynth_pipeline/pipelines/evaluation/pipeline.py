@@ -16,12 +16,9 @@ from mrisynth_pipeline.pipelines.methods import BASELINES, METHODS
 def score_pipeline(method: str) -> Pipeline:
     """The template: one method's scores, in its namespace."""
     return Pipeline(
-        [
-            Node(score_method, ["model", "study", "subjects", "params:evaluation"], "scores", name="score"),
-            Node(draw_heat_map, ["evaluation_summary", "scores"], "pair_heat_map", name="draw_pair_heat_map"),
-        ],
+        [Node(score_method, ["model", "study", "subjects", "params:evaluation"], "scores", name="score")],
         namespace=method,
-        inputs={"study", "subjects", "evaluation_summary"},
+        inputs={"study", "subjects"},
         parameters={"params:evaluation"},
     )
 
@@ -31,6 +28,17 @@ def create_pipeline(**_: object) -> Pipeline:
     baselines = Node(
         fit_baselines, ["study", "subjects"], [f"{name}.model" for name in BASELINES], name="fit_baselines"
     )
+    # Heat maps stay outside the namespaces: they need the summary of all methods, and a namespace that others interrupt
+    # cannot be run, resumed or shown as one.
+    heat_maps = [
+        Node(
+            draw_heat_map,
+            ["evaluation_summary", f"{method}.scores"],
+            f"{method}.pair_heat_map",
+            name=f"draw_{method}_pair_heat_map",
+        )
+        for method in METHODS
+    ]
     models, scores = [f"{m}.model" for m in METHODS], [f"{m}.scores" for m in METHODS]
     together = Pipeline(
         [
@@ -49,4 +57,4 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
         ]
     )
-    return Pipeline([baselines]) + sum((score_pipeline(m) for m in METHODS), Pipeline([])) + together
+    return Pipeline([baselines, *heat_maps]) + sum((score_pipeline(m) for m in METHODS), Pipeline([])) + together
