@@ -3,10 +3,11 @@
 import reprlib
 from collections.abc import Iterator
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import click
-from kedro.config import OmegaConfigLoader
+import yaml
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.validation import ParameterValidationError
@@ -95,9 +96,11 @@ class PlainContext(KedroContext):
 
     def _known_groups(self) -> dict[str, Any]:
         """The parameters of ``conf/base``, and what globals can be set from the command line like a parameter."""
-        loader = self.config_loader
-        base = OmegaConfigLoader(loader.conf_source, base_env=loader.base_env, default_run_env=loader.base_env)
-        return base["globals"] | base["parameters"]
+        # Not by a second loader: its resolvers, which are global to the process, would take the place of the first's.
+        loader, known = self.config_loader, {}
+        for path in sorted(Path(loader.conf_source, loader.base_env).rglob("parameters*.yml")):
+            known |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return loader["globals"] | known
 
     def _model_problems(self, parameters: dict[str, Any]) -> list[str]:
         """What Kedro's validation has found, taken apart."""
