@@ -58,7 +58,7 @@ def build_head(
     dura = coverings["dura"]
     for name, share in (
         ("choroid", choroid_plexus(voxels, tissues["csf"])),
-        ("blood", vessels(voxels, atlas, tissues["csf"], tissues["white"])),
+        ("blood", vessels(voxels, atlas, tissues["grey"], tissues["csf"])),
         ("dura", falx(voxels, tissues["csf"])),
     ):
         for host in (*tissues.values(), *coverings.values()):

@@ -183,6 +183,6 @@ def _sagittal_sinus(brain_distance: np.ndarray) -> np.ndarray:
         y, z = hub_y + radius * np.cos(angle), hub_z + radius * np.sin(angle)
         index = np.stack([(y - HEAD_BOX_MM[1, 0]) / _COARSE_MM, (z - HEAD_BOX_MM[2, 0]) / _COARSE_MM])
         distance = ndimage.map_coordinates(middle, index, order=1, mode="nearest")
-        edge = radius[np.argmax(distance > 0.0)] - 1.5
+        edge = radius[np.argmax(distance > 0.0)] - 2.5
         points.append((0.0, hub_y + edge * np.cos(angle), hub_z + edge * np.sin(angle)))
     return np.array(points, np.float32)

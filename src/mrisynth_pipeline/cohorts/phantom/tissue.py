@@ -32,7 +32,7 @@ TISSUES: dict[str, Tissue] = {
     "oedema": Tissue(0.84, 1450.0, 150.0, gadolinium_mm=0.006, texture=1.5),
     "tumour": Tissue(0.87, 1750.0, 180.0, gadolinium_mm=0.015, texture=2.0),
     "necrosis": Tissue(0.93, 2700.0, 260.0, gadolinium_mm=0.012, texture=2.0),
-    "enhancing": Tissue(0.84, 1550.0, 118.0, gadolinium_mm=0.26, texture=2.0),
+    "enhancing": Tissue(0.84, 1550.0, 118.0, gadolinium_mm=0.22, texture=2.0),
     "blood": Tissue(0.65, 1650.0, 50.0, gadolinium_mm=0.45, texture=0.0),
     "dura": Tissue(0.55, 1000.0, 45.0, gadolinium_mm=0.3, texture=0.0),
     "choroid": Tissue(0.88, 1500.0, 160.0, gadolinium_mm=0.25),

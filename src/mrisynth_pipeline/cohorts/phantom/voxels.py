@@ -39,9 +39,9 @@ class HeadVoxels:
         """A new random field of mean 0 and standard deviation 1 at the voxels."""
         return random_field(self.generator, self.grid.axes, control_mm).ravel()[self.index]
 
-    def soft(self, signed_mm: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        """Share of a voxel within a surface, from the signed distance of its centre (negative inside)."""
-        return np.clip(0.5 - signed_mm / np.float32(self.grid.spacing_mm), 0, 1)
+    def soft(self, distance_mm: Float[np.ndarray, " k"], limit_mm: float = 0.0) -> Float[np.ndarray, " k"]:
+        """Share of a voxel within a limit, from the distance of its centre (signed, negative inside, for 0)."""
+        return np.clip(0.5 - (distance_mm - np.float32(limit_mm)) / np.float32(self.grid.spacing_mm), 0, 1)
 
     def dense(self, values: Float[np.ndarray, " n"], elsewhere: float = 0.0) -> Float[np.ndarray, "x y z"]:
         """A list of values as a map over the whole grid."""
