@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import warnings
 from pathlib import Path
 
 import lightning
@@ -113,7 +114,11 @@ def fit(
         default_root_dir=work_dir,
     )
     validation_loader = DataLoader(validation, batch_sampler=held_out) if held_out else None
-    trainer.fit(module, loader, validation_loader, ckpt_path=checkpoint, weights_only=True)
+    with warnings.catch_warnings():
+        # Batches are a function of the step here, so Lightning's doubts about resuming in mid-epoch do not apply.
+        for message in ("resuming from a checkpoint that ended", "Checkpoint directory", "no pre-optimization state"):
+            warnings.filterwarnings("ignore", message=f".*{message}")
+        trainer.fit(module, loader, validation_loader, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt(f"training stopped at step {trainer.global_step}; the next run resumes it")
     module.cpu().eval()
