@@ -18,6 +18,7 @@ from scipy import ndimage
 from mrisynth_pipeline.imaging.geometry import grid_of, image_on, shrink_to
 from mrisynth_pipeline.imaging.masks import head_mask, largest_component
 from mrisynth_pipeline.imaging.registration import descend_in_steps, mutual_information_method
+from mrisynth_pipeline.imaging.threads import one_itk_thread
 
 _TEMPLATE_MM = 4
 _PADDING_MM = 48  # room for the air around the head
@@ -37,6 +38,7 @@ _STAGES = (
 )
 
 
+@one_itk_thread()
 def brain_mask(image: sitk.Image, seed: int = 0, max_iterations: int = 100) -> sitk.Image:
     """The brain with the fluid around it.
 

@@ -3,14 +3,12 @@
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from tqdm import tqdm
 
 from mrisynth_pipeline.cohorts.errors import InputError
@@ -28,7 +26,7 @@ INDEX_COLUMNS = ("subject", "file", "status", "reason", "seconds", "fingerprint"
 
 @dataclass(frozen=True)
 class SubjectTask:
-    """Everything a worker needs to prepare one subject."""
+    """Everything a worker needs to prepare one subject; ``obstacle`` says why it cannot be prepared at all."""
 
     subject: str
     scans: Mapping[str, ScanSource]
@@ -36,6 +34,7 @@ class SubjectTask:
     parameters: PreprocessingParameters
     registered: bool
     store: SubjectStore
+    obstacle: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -75,8 +74,9 @@ def preprocess_cohort(
     rows: dict[str, dict[str, Any]] = {}
     to_do = []
     for task in tasks:
-        if not task.scans:
-            rows[task.subject] = _row(task, "failed", "no usable scan: see the manifest's problems")
+        if task.obstacle:
+            rows[task.subject] = _row(task, "failed", task.obstacle)
+            store.path(task.subject).unlink(missing_ok=True)
         elif store.done(task.subject, task.fingerprint):
             rows[task.subject] = _row(task, "done", quality=store.open(task.subject).metadata["quality"])
         else:
@@ -105,8 +105,7 @@ def prepare_and_write(task: SubjectTask) -> dict[str, Any]:
     """
     start = time.perf_counter()
     try:
-        with _one_itk_thread():  # subjects are the unit of parallelism, and one thread repeats bit for bit
-            subject = preprocess_subject(task.subject, task.scans, task.modalities, task.parameters, task.registered)
+        subject = preprocess_subject(task.subject, task.scans, task.modalities, task.parameters, task.registered)
         quality = {"seconds": round(time.perf_counter() - start, 3), **subject.quality}
         write_subject(task.store.path(task.subject), replace(subject, quality=quality))
     except InputError as error:
@@ -115,17 +114,6 @@ def prepare_and_write(task: SubjectTask) -> dict[str, Any]:
         logger.exception("Subject %s", task.subject)
         return _row(task, "failed", f"{type(error).__name__}: {error}")
     return _row(task, "done", quality=quality)
-
-
-@contextmanager
-def _one_itk_thread() -> Iterator[None]:
-    """ITK on one thread, and back to what it was."""
-    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
 def _tasks(
@@ -141,13 +129,14 @@ def _tasks(
     for subject, rows in known.groupby("subject", sort=True):
         usable = rows[rows["problems"].fillna("") == ""]
         usable = usable[usable["modality"].isin([*modalities, SEGMENTATION])]
-        doubled = usable["modality"][usable["modality"].duplicated()].unique().tolist()
-        if doubled:
-            raise InputError(f"subject {subject}", f"has several scans of {doubled}", "Keep one of each")
         scans = {row.modality: ScanSource(Path(row.raw_dir) / row.path, str(row.sha256)) for row in usable.itertuples()}
-        if set(scans) <= {SEGMENTATION}:
-            scans = {}
-        tasks.append(SubjectTask(str(subject), scans, modalities, parameters, registered, store))
+        doubled = sorted(usable["modality"][usable["modality"].duplicated()].unique())
+        obstacle = ""
+        if doubled:
+            obstacle = f"has several scans of {', '.join(doubled)}: keep one of each"
+        elif set(scans) <= {SEGMENTATION}:
+            obstacle = f"has no usable scan of {', '.join(modalities)}: see the manifest's problems"
+        tasks.append(SubjectTask(str(subject), scans, modalities, parameters, registered, store, obstacle))
     return tasks
 
 

@@ -133,6 +133,10 @@ def smooth_for(image: sitk.Image, spacing_mm: ArrayLike) -> sitk.Image:
 
 
 def shrink_to(image: sitk.Image, spacing_mm: float) -> sitk.Image:
-    """Average neighbouring voxels so that no axis is much finer than ``spacing_mm`` (for speed)."""
-    factors = [max(1, round(spacing_mm / own)) for own in image.GetSpacing()]
+    """Average neighbouring voxels so that no axis is much finer than ``spacing_mm`` (for speed).
+
+    At least eight voxels are left along each axis: recursive filters need some room.
+    """
+    voxels = zip(image.GetSize(), image.GetSpacing(), strict=True)
+    factors = [max(1, min(round(spacing_mm / own), size // 8)) for size, own in voxels]
     return sitk.BinShrink(image, factors) if max(factors) > 1 else image

@@ -10,7 +10,13 @@ from scipy import ndimage
 
 from mrisynth_pipeline.imaging.geometry import ras_matrix, shrink_to
 from mrisynth_pipeline.imaging.parameters import RegistrationParameters
+from mrisynth_pipeline.imaging.threads import one_itk_thread
 
+# Skull and scalp move with the brain, and without them registration slides off where two contrasts have little in
+# common inside the brain (T1 after gadolinium and T2). Skin is soft and its fat is displaced by a voxel in some
+# sequences: the finer levels see less of it.
+_COARSE_RIM_MM = 10.0
+_RIM_MM = 6.0
 _GAIN_TO_DISTRUST_HEADERS = 1.1  # where the headers are right, both starts end within 1 % of each other
 _CLIP_PERCENTILE = 99.0  # fat and vessels would claim most of the histogram's bins
 
@@ -34,6 +40,15 @@ class RigidAlignment:
     rotation_deg: float
 
 
+@dataclass(frozen=True)
+class _Level:
+    """One level of the pyramid: the prepared reference and where to measure, cropped to each other."""
+
+    spacing_mm: float
+    fixed: sitk.Image
+    mask: sitk.Image
+
+
 class RigidRegistration:
     """Finds the rigid motion of the head between a reference and other scans of the same session.
 
@@ -48,17 +63,22 @@ class RigidRegistration:
 
         Args:
             reference: The scan whose space is kept.
-            mask: uint8, in the reference's space: where mutual information is measured.
+            mask: uint8, in the reference's space: the brain. Mutual information is measured there and in a rim.
             parameters: Levels, samples, iterations, seed.
         """
         self._parameters = parameters
-        self._mask = _cropped(mask, mask)
         references = [_prepared(reference, mm) for mm in parameters.levels_mm]
-        self._levels = [(mm, _cropped(image, mask)) for mm, image in zip(parameters.levels_mm, references, strict=True)]
+        wide, narrow = (_with_rim(mask, mm) for mm in (_COARSE_RIM_MM, _RIM_MM))
+        masks = [wide] + [narrow] * (len(references) - 1)
+        self._levels = [
+            _Level(mm, _cropped(image, inside), _cropped(inside, inside))
+            for mm, image, inside in zip(parameters.levels_mm, references, masks, strict=True)
+        ]
         self._mass = _centre_of_mass(references[0])
-        size = np.asarray(self._mask.GetSize(), dtype=float)
-        self._centre = self._mask.TransformContinuousIndexToPhysicalPoint(((size - 1) / 2).tolist())
+        size = np.asarray(self._levels[0].mask.GetSize(), dtype=float)
+        self._centre = self._levels[0].mask.TransformContinuousIndexToPhysicalPoint(((size - 1) / 2).tolist())
 
+    @one_itk_thread()
     def align(self, scan: sitk.Image) -> RigidAlignment:
         """Align one scan.
 
@@ -68,12 +88,12 @@ class RigidRegistration:
         Returns:
             The alignment. If it explains the scans no better than the headers did, the headers win (identity).
         """
-        pyramid = [(level, fixed, _prepared(scan, level)) for level, fixed in self._levels]
-        transform = self._coarsely(*pyramid[0])
-        for level, fixed, moving in pyramid[1:]:
-            self._descend(level, fixed, moving, transform)
+        moving = [_prepared(scan, level.spacing_mm) for level in self._levels]
+        transform = self._coarsely(self._levels[0], moving[0])
+        for level, image in zip(self._levels[1:], moving[1:], strict=True):
+            self._descend(level, image, transform)
         identity = sitk.Euler3DTransform()
-        before, after = (self._information(fixed, moving, each) for each in (identity, transform))
+        before, after = (self._information(self._levels[-1], moving[-1], each) for each in (identity, transform))
         if after < before:
             transform, after = identity, before
         matrix = ras_matrix(transform)
@@ -82,38 +102,38 @@ class RigidRegistration:
         angle = np.arccos(np.clip((np.trace(matrix[:3, :3]) - 1) / 2, -1, 1))
         return RigidAlignment(matrix, before, after, float(np.linalg.norm(shift)), float(np.degrees(angle)))
 
-    def _coarsely(self, level: float, fixed: sitk.Image, moving: sitk.Image) -> sitk.Euler3DTransform:
+    def _coarsely(self, level: _Level, moving: sitk.Image) -> sitk.Euler3DTransform:
         """The coarsest level, from where the headers put the scan and from where its mass lies."""
         by_headers = sitk.Euler3DTransform()
         by_headers.SetCenter(self._centre)
         by_mass = sitk.Euler3DTransform(by_headers)
         by_mass.SetTranslation((_centre_of_mass(moving) - self._mass).tolist())
-        self._descend(level, fixed, moving, by_headers)
-        self._descend(level, fixed, moving, by_mass)
-        needed = _GAIN_TO_DISTRUST_HEADERS * self._information(fixed, moving, by_headers)
-        return by_mass if self._information(fixed, moving, by_mass) > needed else by_headers
+        self._descend(level, moving, by_headers)
+        self._descend(level, moving, by_mass)
+        needed = _GAIN_TO_DISTRUST_HEADERS * self._information(level, moving, by_headers)
+        return by_mass if self._information(level, moving, by_mass) > needed else by_headers
 
-    def _descend(self, level: float, fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> None:
+    def _descend(self, level: _Level, moving: sitk.Image, transform: sitk.Transform) -> None:
         """Improve a transform, in place, on one level; if the two do not overlap, it stays as it is."""
-        method = self._method(fixed)
-        descend_in_steps(method, level, self._parameters.max_iterations)
+        method = self._method(level)
+        descend_in_steps(method, level.spacing_mm, self._parameters.max_iterations)
         method.SetInitialTransform(transform, inPlace=True)
         with suppress(RuntimeError):  # ITK: all samples map outside the moving image
-            method.Execute(fixed, moving)
+            method.Execute(level.fixed, moving)
 
-    def _method(self, fixed: sitk.Image) -> sitk.ImageRegistrationMethod:
+    def _method(self, level: _Level) -> sitk.ImageRegistrationMethod:
         """The metric on one level."""
         parameters = self._parameters
         return mutual_information_method(
-            fixed, self._mask, parameters.samples, parameters.histogram_bins, parameters.seed
+            level.fixed, level.mask, parameters.samples, parameters.histogram_bins, parameters.seed
         )
 
-    def _information(self, fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> float:
+    def _information(self, level: _Level, moving: sitk.Image, transform: sitk.Transform) -> float:
         """Mutual information under a transform; ITK minimises its negative."""
-        method = self._method(fixed)
+        method = self._method(level)
         method.SetInitialTransform(transform)
         try:
-            return -float(method.MetricEvaluate(fixed, moving))
+            return -float(method.MetricEvaluate(level.fixed, moving))
         except RuntimeError:  # no overlap: they share nothing
             return 0.0
 
@@ -126,6 +146,11 @@ def _prepared(image: sitk.Image, level_mm: float) -> sitk.Image:
     top = float(np.percentile(foreground, _CLIP_PERCENTILE)) if foreground.size else 1.0
     # Bin borders of the histogram beat with the voxel grid; a little blur keeps the metric smooth.
     return sitk.SmoothingRecursiveGaussian(sitk.Clamp(coarse, sitk.sitkFloat32, 0.0, top), level_mm / 2)
+
+
+def _with_rim(mask: sitk.Image, rim_mm: float) -> sitk.Image:
+    """A mask grown by a rim."""
+    return sitk.BinaryDilate(mask, [max(1, round(rim_mm / spacing)) for spacing in mask.GetSpacing()])
 
 
 def _cropped(image: sitk.Image, mask: sitk.Image) -> sitk.Image:

@@ -25,6 +25,7 @@ from mrisynth_pipeline.imaging.quality import quality_columns
 from mrisynth_pipeline.imaging.registration import RigidAlignment, RigidRegistration
 from mrisynth_pipeline.imaging.scan import Scan, read_scan
 from mrisynth_pipeline.imaging.subject_file import Subject
+from mrisynth_pipeline.imaging.threads import one_itk_thread
 
 METHOD_VERSION = 1
 """Raised whenever the steps below change what they write: files made before are then made anew."""
@@ -63,6 +64,7 @@ def fingerprint(
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
+@one_itk_thread()
 def preprocess_subject(
     subject: str,
     scans: Mapping[str, ScanSource],
@@ -187,9 +189,7 @@ def _align(
     """Alignment of every contrast but the reference; empty where none is wanted."""
     if registered or not parameters.registration.enabled:
         return {}
-    # Skull and scalp move with the brain; a rim of them sharpens the fit at the brain's edge.
-    rim = sitk.BinaryDilate(foreground, [max(1, round(6 / mm)) for mm in foreground.GetSpacing()])
-    registration = RigidRegistration(images[reference], rim, parameters.registration)
+    registration = RigidRegistration(images[reference], foreground, parameters.registration)
     return {name: registration.align(image) for name, image in images.items() if name != reference}
 
 

@@ -1,0 +1,30 @@
+import pytest
+from pydantic import ValidationError
+
+from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"reference_preference": ["t1", "dwi"]}, "dwi"),
+        ({"reference_preference": []}, "reference_preference"),
+        ({"reference_preference": ["t1", "t1"]}, "twice"),
+        ({"grid": {"size": [4, 96, 80]}}, "preprocessing.grid.size"),
+        ({"grid": {"size": [16, 16, 16], "spacing_mm": [1, 1, 1]}}, "too small for a head"),
+        ({"grid": {"spacing_mm": [0.01, 1, 1]}}, "preprocessing.grid.spacing_mm"),
+        ({"registration": {"levels_mm": [2, 4]}}, "coarse to fine"),
+        ({"registration": {"levels_mm": []}}, "levels_mm"),
+        ({"workers": 2, "dask_scheduler": "tcp://host:8786"}, "exclude each other"),
+        ({"mask": "skull"}, "brain"),
+        ({"intensity": {"lower": 1}}, "lower"),
+    ],
+)
+def test_a_wrong_option_is_named(given, words):
+    with pytest.raises(ValidationError, match=words):
+        PreprocessingParameters(**given)
+
+
+def test_who_does_the_work_does_not_change_the_result():
+    assert PreprocessingParameters(workers=3).result_fields() == PreprocessingParameters().result_fields()
+    assert PreprocessingParameters(mask="head").result_fields() != PreprocessingParameters().result_fields()

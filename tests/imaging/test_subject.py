@@ -1,0 +1,133 @@
+import nibabel as nib
+import numpy as np
+import pytest
+
+from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.imaging.geometry import Grid, resample
+from mrisynth_pipeline.imaging.parameters import GridParameters, PreprocessingParameters, RegistrationParameters
+from mrisynth_pipeline.imaging.scan import read_scan
+from mrisynth_pipeline.imaging.subject import ScanSource, fingerprint, preprocess_subject
+
+GLIOMA = ("t1", "t1c", "t2", "flair")
+PARAMETERS = PreprocessingParameters(
+    grid=GridParameters(size=(56, 64, 56), spacing_mm=(3, 3, 3)),
+    registration=RegistrationParameters(levels_mm=(6.0, 3.0)),
+)
+
+
+def sources(paths):
+    return {name: ScanSource(path, name) for name, path in paths.items()}
+
+
+@pytest.fixture(scope="module")
+def prepared(heads):
+    subject = heads.subjects[1]
+    return subject, preprocess_subject(subject, sources(heads.scans(subject)), GLIOMA, PARAMETERS, False)
+
+
+class TestFromTheScanner:
+    def test_contrasts_lie_on_each_other(self, heads, prepared):
+        name, subject = prepared
+        points = heads.brain_points(name, "t1c")
+        assert subject.reference == "t1c"
+        for contrast in GLIOMA:
+            true = heads.motion(name, "t1c", contrast)
+            error = nib.affines.apply_affine(subject.transforms[contrast], points)
+            error = np.linalg.norm(error - nib.affines.apply_affine(true, points), axis=1).mean()
+            assert error < 0.6, contrast
+
+    def test_values_are_in_the_unit_range_and_nothing_is_outside_the_mask(self, prepared):
+        _, subject = prepared
+        assert subject.volumes.dtype == np.float16
+        assert subject.volumes.min() == 0
+        assert subject.volumes.max() == 1
+        assert not subject.volumes[:, ~subject.mask].any()
+        assert (subject.volumes[:, subject.mask] > 0).mean() > 0.95
+
+    def test_the_mask_is_the_brain(self, heads, prepared):
+        name, subject = prepared
+        grid = Grid(subject.mask.shape[::-1], subject.grid_affine)
+        brain = resample(read_scan(heads.truth(name) / "brain.nii.gz").image, grid) > 0.5
+        assert 2 * (brain & subject.mask).sum() / (brain.sum() + subject.mask.sum()) > 0.92
+
+    def test_labels_lie_where_they_were_drawn(self, heads, prepared):
+        name, subject = prepared
+        drawn = nib.load(heads.scans(name)["seg"])
+        volume = np.asarray(drawn.dataobj)
+        for label in np.unique(volume)[1:]:
+            centre = nib.affines.apply_affine(drawn.affine, np.argwhere(volume == label)).mean(axis=0)
+            found = np.argwhere(subject.segmentation == label)[:, ::-1]
+            found = nib.affines.apply_affine(subject.grid_affine, found).mean(axis=0)
+            assert np.linalg.norm(found - centre) < 1.5, label
+        assert set(np.unique(subject.segmentation)) == set(np.unique(volume))
+
+    def test_quality_says_what_was_done(self, prepared):
+        quality = prepared[1].quality
+        for contrast in ("t1", "t2", "flair"):
+            assert quality[f"information_after_{contrast}"] > quality[f"information_before_{contrast}"]
+            assert quality[f"translation_mm_{contrast}"] > 0.5
+        assert quality["warnings"] == ""
+        assert {"seconds_read", "seconds_mask", "seconds_register", "seconds_resample"} <= set(quality)
+
+    def test_a_label_map_without_its_contrast_is_left_out(self, heads):
+        subject = heads.subjects[0]
+        scans = {name: path for name, path in heads.scans(subject).items() if name in ("t2", "seg")}
+        found = preprocess_subject(subject, sources(scans), GLIOMA, PARAMETERS, False)
+        assert found.segmentation is None
+        assert "label map" in found.quality["warnings"]
+        assert found.present == (False, False, True, False)
+        assert not found.volumes[[0, 1, 3]].any()
+        assert found.reference == "t2"
+
+
+class TestStripped:
+    def scan(self, tmp_path, name, volume, affine=None):
+        affine = np.diag([4.0, 4.0, 4.0, 1.0]) if affine is None else affine
+        path = tmp_path / f"{name}.nii.gz"
+        nib.save(nib.Nifti1Image(volume, affine), path)
+        return path
+
+    @pytest.fixture
+    def ball(self):
+        index = np.indices((20, 20, 20)) - 9.5
+        inside = np.linalg.norm(index, axis=0) < 7
+        return np.where(inside, np.random.default_rng(0).uniform(100, 1100, inside.shape), 0).astype(np.float32)
+
+    def test_its_own_voxel_size_keeps_every_value(self, tmp_path, ball, small):
+        exact = small.model_copy(update={"storage": "float32"})
+        found = preprocess_subject("a", sources({"t1": self.scan(tmp_path, "t1", ball)}), ("t1",), exact, True)
+        low, high = found.intensity["t1"]
+        expected = np.where(ball > 0, np.clip((ball - low) / (high - low), 0, 1), 0).transpose(2, 1, 0)
+        np.testing.assert_allclose(found.volumes[0], expected[2:18, 2:18, 2:18], atol=1e-6)
+        assert found.mask.sum() == (ball > 0).sum()
+        assert found.transforms["t1"].tolist() == np.eye(4).tolist()
+
+    def test_old_label_four_becomes_three(self, tmp_path, ball, small):
+        labels = np.where(ball > 800, 4, np.where(ball > 500, 2, 0)).astype(np.uint8)
+        paths = {"t1": self.scan(tmp_path, "t1", ball), "seg": self.scan(tmp_path, "seg", labels)}
+        found = preprocess_subject("a", sources(paths), ("t1",), small, True)
+        assert (found.segmentation == 3).sum() == (labels == 4).sum()
+        assert set(np.unique(found.segmentation)) == {0, 2, 3}
+
+    def test_heads_in_a_cohort_called_stripped_are_refused(self, tmp_path, ball, small):
+        paths = {"t1": self.scan(tmp_path, "t1", ball + 10)}
+        with pytest.raises(InputError, match="not skull-stripped"):
+            preprocess_subject("a", sources(paths), ("t1",), small, True)
+
+    def test_no_contrast_of_the_study_is_refused(self, small):
+        with pytest.raises(InputError, match="none of the contrasts"):
+            preprocess_subject("a", {}, ("t1",), small, True)
+
+
+def test_the_fingerprint_depends_on_what_changes_the_file(tmp_path):
+    scans = sources({"t1": tmp_path / "a", "t2": tmp_path / "b"})
+    known = fingerprint(scans, GLIOMA, PARAMETERS, False)
+    assert known == fingerprint(dict(reversed(scans.items())), GLIOMA, PARAMETERS, False)
+    assert known == fingerprint(scans, GLIOMA, PARAMETERS.model_copy(update={"workers": 5}), False)
+    others = [
+        fingerprint(scans, GLIOMA[::-1], PARAMETERS, False),
+        fingerprint(scans, GLIOMA, PARAMETERS, True),
+        fingerprint(scans, GLIOMA, PARAMETERS.model_copy(update={"mask": "head"}), False),
+        fingerprint({**scans, "t2": ScanSource(tmp_path / "b", "changed")}, GLIOMA, PARAMETERS, False),
+    ]
+    assert len({known, *others}) == 5
