@@ -1,0 +1,123 @@
+"""A copy of the project to run in, and Kedro's view of the real one."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.framework.project import configure_project, pipelines, settings
+from kedro.framework.session import KedroSession
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from mrisynth_pipeline.hooks import end_killed_run
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+os.environ["DO_NOT_TRACK"] = "1"
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The repository."""
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def registered() -> dict[str, Pipeline]:
+    """All registered pipelines."""
+    configure_project("mrisynth_pipeline")
+    pipelines.set_requested(None)
+    return dict(pipelines)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What Kedro makes of one environment."""
+
+    parameters: dict[str, Any]
+    catalog: CatalogProtocol
+
+
+@pytest.fixture(scope="session")
+def configured(registered: dict[str, Pipeline]) -> Callable[..., Configuration]:
+    """The repository's configuration, no hook called; ``configured("brats", {"cohort": {"raw_dir": "there"}})``."""
+
+    def configuration(env: str, parameters: dict[str, Any] | None = None) -> Configuration:
+        loader = OmegaConfigLoader(PROJECT / "conf", env, parameters, **settings.CONFIG_LOADER_ARGS)
+        context = settings.CONTEXT_CLASS(
+            project_path=PROJECT,
+            config_loader=loader,
+            env=env,
+            package_name="mrisynth_pipeline",
+            hook_manager=_create_hook_manager(),
+            runtime_params=parameters,
+        )
+        # Both at once: Kedro's resolvers are global to the process, and those of the next loader replace these.
+        return Configuration(context.params, context.catalog)
+
+    return configuration
+
+
+class TemporaryProject:
+    """The project's settings in a folder of their own; data and tracking stay in it, the code is the installed one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(PROJECT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+        (folder / "conf" / "local").mkdir()
+        for name in ("pyproject.toml", ".telemetry"):
+            shutil.copy(PROJECT / name, folder / name)
+        (folder / "src").mkdir()  # Kedro wants one
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def copy(self, folder: Path) -> "TemporaryProject":
+        """Another one with the same products; what the first's runs left in the tracking database stays behind."""
+        twin = TemporaryProject(folder)
+        shutil.copytree(self.data, twin.data)
+        return twin
+
+    def run(self, parameters: dict[str, Any] | None = None, **arguments: Any) -> None:
+        """``kedro run --env test`` in this process."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            configure_project("mrisynth_pipeline")
+            try:
+                with KedroSession.create(
+                    self.folder, env="test", runtime_params=parameters, save_on_close=False
+                ) as session:
+                    session.run(**arguments)
+                assert mlflow.active_run() is None, "the next run would write into this one's"
+            finally:
+                end_killed_run()
+
+    def tracking(self) -> mlflow.MlflowClient:
+        return mlflow.MlflowClient(tracking_uri=f"sqlite:///{self.folder}/mlflow.db")
+
+    def mlflow_runs(self) -> list[mlflow.entities.Run]:
+        client = self.tracking()
+        return client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+
+
+@pytest.fixture
+def temporary_project(tmp_path) -> TemporaryProject:
+    """A project in which nothing has been run."""
+    return TemporaryProject(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory) -> TemporaryProject:
+    """A project in which the default pipeline has been run, once for all tests. To be looked at, not to be changed."""
+    made = TemporaryProject(tmp_path_factory.mktemp("finished") / "project")
+    made.run()
+    return made
