@@ -1,5 +1,6 @@
 """What happens around the nodes: one MLflow run per Kedro run, run times, and errors a person can read."""
 
+import atexit
 import logging
 import math
 import time
@@ -49,6 +50,12 @@ def final_metrics(summary: Any, prefix: str) -> dict[str, float]:
     return {prefix.replace("+", "_"): float(summary)} if is_number else {}
 
 
+def end_killed_run() -> None:
+    """Mark a run that is still open as killed."""
+    while mlflow.active_run() is not None:
+        mlflow.end_run("KILLED")
+
+
 class Tracking(MlflowHook):
     """kedro-mlflow's hook, with typed parameters logged one by one: ``codebrain.stage1.optimisation.steps``."""
 
@@ -56,6 +63,8 @@ class Tracking(MlflowHook):
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Start the MLflow run, and say which code it is a run of."""
         super().before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
+        # No hook hears of Ctrl-C, and MLflow itself takes a run that is open at the end of the process for finished.
+        atexit.register(end_killed_run)
         if mlflow.active_run() is not None:
             mlflow.set_tag("git_commit", git_commit(Path(run_params["project_path"])) or "not under git")
 
