@@ -4,13 +4,14 @@ import atexit
 import logging
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import mlflow
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
@@ -148,8 +149,19 @@ class PlainErrors:
     @hook_impl(trylast=True)  # after Tracking has marked the MLflow run as failed: nobody is called after an exception
     def on_pipeline_error(self, error: Exception) -> None:
         """Hand the message to the command line, which prints it and exits with 1."""
-        if isinstance(error, InputError):
-            raise click.ClickException(str(error)) from error
+        for cause in _causes(error):  # Kedro wraps what goes wrong inside a dataset
+            if isinstance(cause, InputError):
+                raise click.ClickException(str(cause)) from error
+            if isinstance(cause, FileNotFoundError) and isinstance(error, DatasetError):
+                remedy = "Run the pipeline that makes it first; `kedro run` runs them all"
+                raise click.ClickException(f"{cause.filename}: is not there. {remedy}") from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 class Results:
