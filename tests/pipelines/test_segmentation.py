@@ -1,0 +1,82 @@
+"""Downstream segmentation where it is possible, and a clear word where it is not."""
+
+import pandas as pd
+import pytest
+
+from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
+from mrisynth_pipeline.pipelines.evaluation.nodes import fit_baselines
+from mrisynth_pipeline.pipelines.segmentation.nodes import (
+    SKIPPED,
+    draw_segmentation_bars,
+    draw_segmentations,
+    score_references,
+    segment_with_method,
+    summarise_downstream,
+    train_segmenter,
+)
+from mrisynth_pipeline.training.parameters import OptimisationParameters
+from mrisynth_pipeline.training.segmentation import SegmentationParameters
+
+QUICK = SegmentationParameters(
+    width=8,
+    blocks_down=(1, 1),
+    patch_size=(8, 8, 8),
+    optimisation=OptimisationParameters(steps=2, batch_size=1, validation_samples=1, ema_decay=0.0),
+)
+EVALUATION = EvaluationParameters(device="cpu", bootstrap_samples=100)
+
+
+@pytest.fixture
+def unlabelled(study) -> dict:
+    return study | {"labelled": []}
+
+
+@pytest.fixture
+def labelled(study) -> dict:
+    return study | {"train": ["c", "b"], "validation": []}
+
+
+class TestWithoutLabels:
+    def test_nothing_is_trained_and_the_card_says_why(self, unlabelled, subjects, tmp_path, caplog):
+        segmenter, history = train_segmenter(unlabelled, subjects, tmp_path / "work", QUICK)
+        assert history.empty
+        assert "no tumour label maps" in segmenter.card[SKIPPED]
+        assert "No downstream segmentation" in caplog.text
+
+    def test_all_that_follows_has_nothing_to_do(self, unlabelled, subjects, tmp_path):
+        segmenter, _ = train_segmenter(unlabelled, subjects, tmp_path / "work", QUICK)
+        model, _ = fit_baselines(unlabelled, subjects)
+        references = score_references(segmenter, unlabelled, subjects)
+        scores = segment_with_method(model, segmenter, unlabelled, subjects, EVALUATION)
+        assert references.empty
+        assert scores.empty
+        summary = summarise_downstream(EVALUATION, references, scores)
+        assert list(summary) == [SKIPPED]
+        assert draw_segmentation_bars(summary).texts[0].get_text() == summary[SKIPPED]
+        assert list(draw_segmentations(segmenter, unlabelled, subjects, EVALUATION, model)) == ["none"]
+
+
+class TestWithLabels:
+    def test_training_takes_complete_labelled_subjects_alone(self, labelled, subjects, tmp_path):
+        segmenter, history = train_segmenter(labelled, subjects, tmp_path / "work", QUICK)
+        assert segmenter.card["training_data"]["subjects"] == 1  # "c"; "b" lacks a contrast and labels
+        assert history["step"].max() == 2
+
+    def test_every_contrast_is_replaced_in_turn(self, labelled, subjects, tmp_path):
+        segmenter, _ = train_segmenter(labelled, subjects, tmp_path / "work", QUICK)
+        model, _ = fit_baselines(labelled, subjects)
+        references = score_references(segmenter, labelled, subjects)
+        scores = segment_with_method(model, segmenter, labelled, subjects, EVALUATION)
+        assert set(zip(references["method"], references["missing"], strict=True)) == {
+            ("real", "none"),
+            ("zero", "t1"),
+            ("zero", "t2"),
+        }
+        assert set(scores["missing"]) == {"t1", "t2"}
+        assert set(scores["subject"]) == {"d", "e"}
+        summary = summarise_downstream(EVALUATION, references, scores)
+        assert summary["n_subjects"] == 2
+        assert set(summary["methods"]) == {"real", "zero", "linear"}
+
+    def test_nobody_scored_is_no_empty_success(self):
+        assert SKIPPED in summarise_downstream(EVALUATION, pd.DataFrame({"method": []}))

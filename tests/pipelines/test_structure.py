@@ -1,0 +1,53 @@
+"""One template, many methods: what the pipelines promise about their shape."""
+
+import pytest
+
+from mrisynth_pipeline.pipelines.evaluation.pipeline import score_pipeline
+from mrisynth_pipeline.pipelines.methods import BASELINES, METHODS, TRAINED
+from mrisynth_pipeline.pipelines.reporting.nodes import CAPTIONS
+from mrisynth_pipeline.pipelines.reporting.pipeline import FIGURES
+from mrisynth_pipeline.pipelines.segmentation.pipeline import segmentation_template
+
+
+def test_methods_are_the_trained_ones_and_the_baselines():
+    assert (*TRAINED, *BASELINES) == METHODS
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_goes_through_the_same_nodes(registered, method):
+    nodes = {node.func.__name__: node for node in registered["__default__"].nodes if f"{method}.model" in node.inputs}
+    assert {"score_method", "segment_with_method", "draw_examples", "draw_segmentations"} <= set(nodes)
+    assert nodes["score_method"].outputs == [f"{method}.scores"]
+    assert nodes["segment_with_method"].outputs == [f"{method}.segmentation_scores"]
+
+
+def test_a_new_method_is_a_name():
+    scores, segmentations = score_pipeline("another"), segmentation_template("another")
+    assert scores.inputs() == {"another.model", "study", "subjects", "params:evaluation"}
+    assert scores.outputs() == {"another.scores"}
+    assert segmentations.inputs() == scores.inputs() | {"segmenter.model"}
+    assert segmentations.outputs() == {"another.segmentation_scores"}
+
+
+def test_baselines_come_out_of_one_pass_in_their_order(registered):
+    node = next(node for node in registered["evaluation"].nodes if node.name == "fit_baselines")
+    assert node.outputs == [f"{name}.model" for name in BASELINES]
+
+
+def test_no_namespace_is_interrupted(registered, recwarn):
+    """Kedro warns if an outside node stands between two nodes of a namespace: it could not be run or resumed alone."""
+    registered["__default__"].group_nodes_by("namespace")
+    assert [str(warning.message) for warning in recwarn if "is interrupted" in str(warning.message)] == []
+
+
+def test_every_figure_of_the_report_has_section_and_caption():
+    assert {name.replace(".", "_") for name in FIGURES} == set(CAPTIONS)
+
+
+def test_every_figure_of_the_report_is_drawn(registered):
+    assert set(FIGURES) <= registered["__default__"].all_outputs()
+
+
+def test_stage_two_takes_from_stage_one_nothing_but_the_autoencoder(registered):
+    between = registered["stage2"].inputs() & registered["stage1"].all_outputs()
+    assert between == {"codebrain.autoencoder"}
