@@ -37,6 +37,10 @@ def test_baselines_come_out_of_one_pass_in_their_order(registered):
     assert node.outputs == [f"{name}.model" for name in BASELINES]
 
 
+def _same(value: object) -> object:
+    return value
+
+
 def test_no_namespace_is_interrupted(registered):
     """Kedro warns if an outside node stands between two nodes of a namespace: it could not be run or resumed alone."""
     with warnings.catch_warnings():
@@ -45,9 +49,9 @@ def test_no_namespace_is_interrupted(registered):
         with pytest.raises(UserWarning, match="Namespace 'a' is interrupted"):
             Pipeline(
                 [
-                    Node(str, "raw", "a.first", name="one", namespace="a"),
-                    Node(str, "a.first", "second", name="two"),
-                    Node(str, "second", "a.third", name="three", namespace="a"),
+                    Node(_same, "raw", "a.first", name="one", namespace="a"),
+                    Node(_same, "a.first", "second", name="two"),
+                    Node(_same, "second", "a.third", name="three", namespace="a"),
                 ]
             )
 
