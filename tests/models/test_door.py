@@ -106,3 +106,15 @@ def test_a_volume_is_imputed_whatever_the_method_works_on(method):
     assert imputed.shape == volumes.shape
     assert torch.equal(imputed[available], volumes[available])
     assert torch.allclose(imputed, impute_volume(method, volumes, available, batch_size=1), atol=1e-5)
+
+
+def test_slices_beyond_the_head_stay_empty():
+    volumes = torch.rand(3, *GRID)
+    volumes[:, 0] = 0
+    volumes[1, -1] = torch.nan  # hidden: whatever it holds must not count as signal
+    available = torch.tensor([True, False, True])
+    volumes[available, -1] = 0
+    imputed = impute_volume(codebrain(), volumes, available, batch_size=4)
+    assert (imputed[:, 0] == 0).all()
+    assert (imputed[:, -1] == 0).all()
+    assert imputed[1, 1:-1].abs().sum() > 0

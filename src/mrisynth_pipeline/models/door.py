@@ -85,6 +85,8 @@ def impute_volume(
 ) -> Float[Tensor, "modality z y x"]:
     """Impute one subject's volumes: axial slices as a batch for 2D methods, the whole for 3D ones.
 
+    Slices on which every available contrast is exactly 0 lie beyond the head: a 2D method is not asked, they stay 0.
+
     Args:
         method: Any imputer.
         volumes: Intensities in [0, 1].
@@ -98,8 +100,8 @@ def impute_volume(
     if method.spatial_dims == 3:
         return method.impute(volumes[None].to(device), available[None].to(device))[0].cpu()
     slices = volumes.transpose(0, 1)
-    parts = [
-        method.impute(part.to(device), available.expand(len(part), -1).to(device)).cpu()
-        for part in slices.split(batch_size)
-    ]
-    return torch.cat(parts).transpose(0, 1)
+    imputed = torch.where(available[:, None, None], slices, torch.zeros_like(slices))
+    inside = (slices[:, available] != 0).flatten(1).any(1).nonzero()[:, 0]
+    for part in inside.split(batch_size):
+        imputed[part] = method.impute(slices[part].to(device), available.expand(len(part), -1).to(device)).cpu()
+    return imputed.transpose(0, 1)

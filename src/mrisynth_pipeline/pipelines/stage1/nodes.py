@@ -72,13 +72,15 @@ def score_true_codes(
 
     @torch.inference_mode()
     def reconstruct(volumes: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
-        parts = []
-        for images in volumes.transpose(0, 1).split(parameters.batch_size):
-            prediction, values = network(images.to(device), available.expand(len(images), -1).to(device))
-            parts.append(prediction.clamp(0.0, 1.0).cpu())
+        slices = volumes.transpose(0, 1)
+        imputed = torch.zeros_like(slices)
+        for part in (slices != 0).flatten(1).any(1).nonzero()[:, 0].split(parameters.batch_size):
+            images = slices[part].to(device)
+            prediction, values = network(images, available.expand(len(images), -1).to(device))
+            imputed[part] = prediction.clamp(0.0, 1.0).cpu()
             indices = codes.to_indices(codes.to_levels(values)).flatten().cpu()
             counts.add_(torch.bincount(indices, minlength=codes.codebook_size))
-        return torch.cat(parts).transpose(0, 1)
+        return imputed.transpose(0, 1)
 
     members, modalities = complete_subjects(study, "test"), tuple(study["modalities"])
     scores = score_cohort("stage1", reconstruct, subjects, members, modalities, parameters)
