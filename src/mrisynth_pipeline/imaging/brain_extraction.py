@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from scipy import ndimage
 
-from mrisynth_pipeline.imaging.geometry import grid_of, image_on, shrink_to
+from mrisynth_pipeline.imaging.geometry import centre_of_mass, grid_of, image_on, shrink_to
 from mrisynth_pipeline.imaging.masks import head_mask, largest_component
 from mrisynth_pipeline.imaging.registration import descend_in_steps, mutual_information_method
 from mrisynth_pipeline.imaging.threads import one_itk_thread
@@ -54,7 +54,7 @@ def brain_mask(image: sitk.Image, seed: int = 0, max_iterations: int = 100) -> s
     crown = _upper_part(head, _HEAD_DEPTH_MM)
     domain = sitk.BinaryDilate(crown, [max(1, round(_AIR_MARGIN_MM / mm)) for mm in crown.GetSpacing()])
     distance, centre = _template()[1:]
-    head_centre = np.asarray(_centre_of_mass(_upper_part(head, 150.0)))
+    head_centre = np.asarray(centre_of_mass(_upper_part(head, 150.0)))
     transform: sitk.Transform = sitk.Similarity3DTransform()
     transform.SetCenter(head_centre.tolist())
     transform.SetTranslation((np.asarray(centre) - head_centre).tolist())
@@ -94,7 +94,7 @@ def _template() -> tuple[sitk.Image, sitk.Image, tuple[float, float, float]]:
         values[~brain & (outside >= lower) & (outside < upper)] = value
         lower = upper
     distance = np.where(brain, -inside, outside).astype(np.float32)
-    centre = _centre_of_mass(image_on(brain.astype(np.uint8), affine))
+    centre = centre_of_mass(image_on(brain.astype(np.uint8), affine))
     return image_on(values, affine), image_on(distance, affine), centre
 
 
@@ -119,9 +119,3 @@ def _upper_part(head: sitk.Image, depth_mm: float) -> sitk.Image:
     crown = np.flatnonzero(array.any(axis=(1, 2)))[-1]
     array[: max(0, crown + 1 - round(depth_mm / head.GetSpacing()[2]))] = 0
     return image_on(array, grid_of(head).affine)
-
-
-def _centre_of_mass(mask: sitk.Image) -> tuple[float, float, float]:
-    """Centre of mass of a mask, ITK world coordinates in mm."""
-    index = ndimage.center_of_mass(sitk.GetArrayViewFromImage(mask))
-    return mask.TransformContinuousIndexToPhysicalPoint([float(v) for v in index[::-1]])

@@ -125,11 +125,16 @@ def _tasks(
 ) -> list[SubjectTask]:
     """One task per subject of the manifest, sorted; a subject without usable scans gets one without scans."""
     tasks = []
+    place = Path.absolute if parameters.dask_scheduler else Path  # other machines start in other folders
+    store = SubjectStore(place(Path(store.directory)))
     known = manifest[manifest["subject"] != ""]  # unrecognised files have no subject
     for subject, rows in known.groupby("subject", sort=True):
         usable = rows[rows["problems"].fillna("") == ""]
         usable = usable[usable["modality"].isin([*modalities, SEGMENTATION])]
-        scans = {row.modality: ScanSource(Path(row.raw_dir) / row.path, str(row.sha256)) for row in usable.itertuples()}
+        scans = {
+            row.modality: ScanSource(place(Path(row.raw_dir) / row.path), str(row.sha256))
+            for row in usable.itertuples()
+        }
         doubled = sorted(usable["modality"][usable["modality"].duplicated()].unique())
         obstacle = ""
         if doubled:
@@ -150,5 +155,5 @@ def _row(task: SubjectTask, status: str, reason: str = "", quality: Mapping[str,
         "reason": reason,
         "seconds": float("nan"),
         "fingerprint": task.fingerprint if done else "",
-        **(quality or {}),
+        **(quality or {"reference": "", "warnings": ""}),
     }

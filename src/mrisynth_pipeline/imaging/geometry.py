@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _INTERPOLATORS = {"linear": sitk.sitkLinear, "bspline": sitk.sitkBSpline, "nearest": sitk.sitkNearestNeighbor}
@@ -130,6 +131,12 @@ def smooth_for(image: sitk.Image, spacing_mm: ArrayLike) -> sitk.Image:
         if variance[axis] > (0.1 * own[axis]) ** 2 and image.GetSize()[axis] >= 4:
             image = sitk.RecursiveGaussian(image, float(np.sqrt(variance[axis])), False, 0, axis)
     return image
+
+
+def centre_of_mass(image: sitk.Image) -> tuple[float, float, float]:
+    """Intensity-weighted centre of an image or mask, ITK world coordinates in mm."""
+    index = ndimage.center_of_mass(sitk.GetArrayViewFromImage(image))
+    return image.TransformContinuousIndexToPhysicalPoint([float(v) for v in index[::-1]])
 
 
 def shrink_to(image: sitk.Image, spacing_mm: float) -> sitk.Image:

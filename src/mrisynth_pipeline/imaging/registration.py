@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from mrisynth_pipeline.imaging.geometry import ras_matrix, shrink_to
+from mrisynth_pipeline.imaging.geometry import centre_of_mass, ras_matrix, shrink_to
 from mrisynth_pipeline.imaging.parameters import RegistrationParameters
 from mrisynth_pipeline.imaging.threads import one_itk_thread
 
@@ -74,7 +73,7 @@ class RigidRegistration:
             _Level(mm, _cropped(image, inside), _cropped(inside, inside))
             for mm, image, inside in zip(parameters.levels_mm, references, masks, strict=True)
         ]
-        self._mass = _centre_of_mass(references[0])
+        self._mass = np.asarray(centre_of_mass(references[0]))
         size = np.asarray(self._levels[0].mask.GetSize(), dtype=float)
         self._centre = self._levels[0].mask.TransformContinuousIndexToPhysicalPoint(((size - 1) / 2).tolist())
 
@@ -107,7 +106,7 @@ class RigidRegistration:
         by_headers = sitk.Euler3DTransform()
         by_headers.SetCenter(self._centre)
         by_mass = sitk.Euler3DTransform(by_headers)
-        by_mass.SetTranslation((_centre_of_mass(moving) - self._mass).tolist())
+        by_mass.SetTranslation((np.asarray(centre_of_mass(moving)) - self._mass).tolist())
         self._descend(level, moving, by_headers)
         self._descend(level, moving, by_mass)
         needed = _GAIN_TO_DISTRUST_HEADERS * self._information(level, moving, by_headers)
@@ -215,9 +214,3 @@ def descend_in_steps(method: sitk.ImageRegistrationMethod, step_mm: float, max_i
         gradientMagnitudeTolerance=1e-8,
     )
     method.SetOptimizerScalesFromPhysicalShift()
-
-
-def _centre_of_mass(image: sitk.Image) -> np.ndarray:
-    """Intensity-weighted centre, ITK world coordinates in mm."""
-    index = ndimage.center_of_mass(sitk.GetArrayViewFromImage(image))
-    return np.asarray(image.TransformContinuousIndexToPhysicalPoint([float(v) for v in index[::-1]]))

@@ -46,6 +46,19 @@ class ScanSource:
     path: Path
     sha256: str
 
+    @classmethod
+    def of(cls, path: str | Path) -> "ScanSource":
+        """A file that no manifest lists: hashed here.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                return cls(Path(path), hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise InputError(path, f"the file cannot be read ({error})", "Check its name and place") from error
+
 
 def fingerprint(
     scans: Mapping[str, ScanSource],
