@@ -77,8 +77,8 @@ def test_validation_items_are_spread_and_fixed():
     batches = fixed_batches(n_items=100, batch_size=4, maximum=6)
     assert [len(batch) for batch in batches] == [4, 2]
     indices = [index for batch in batches for index, _ in batch]
-    assert indices[0] == 0
-    assert indices[-1] == 99
+    assert sorted(indices) == [0, 19, 39, 59, 79, 99]
+    assert indices != sorted(indices)
     assert sum(map(len, fixed_batches(3, 4, 6))) == 3
 
 

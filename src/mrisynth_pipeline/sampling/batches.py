@@ -48,7 +48,7 @@ class StepBatches(Sampler[list[tuple[int, int]]]):
 
 
 def fixed_batches(n_items: int, batch_size: int, maximum: int) -> list[list[tuple[int, int]]]:
-    """The same evenly spread items in every validation, in batches.
+    """The same evenly spread items in every validation, in batches; each batch is a mixture of them.
 
     Args:
         n_items: Length of the dataset.
@@ -56,4 +56,5 @@ def fixed_batches(n_items: int, batch_size: int, maximum: int) -> list[list[tupl
         maximum: Most items to take.
     """
     chosen = np.linspace(0, n_items - 1, min(maximum, n_items)).astype(int)
+    chosen = np.random.default_rng(0).permutation(chosen)  # the first batch is the one that is looked at
     return [[(int(i), 0) for i in chosen[at : at + batch_size]] for at in range(0, len(chosen), batch_size)]

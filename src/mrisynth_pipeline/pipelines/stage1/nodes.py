@@ -82,7 +82,7 @@ def score_true_codes(
             counts.add_(torch.bincount(indices, minlength=codes.codebook_size))
         return imputed.transpose(0, 1)
 
-    members, modalities = complete_subjects(study, "test"), tuple(study["modalities"])
+    members, modalities = complete_subjects(study, "test")[: parameters.ceiling_subjects], tuple(study["modalities"])
     scores = score_cohort("stage1", reconstruct, subjects, members, modalities, parameters)
     return scores, pd.DataFrame({"code": range(len(counts)), "count": counts.numpy()})
 
