@@ -54,3 +54,16 @@ def test_mean_image_is_the_mean_of_those_who_have_the_contrast():
     imputed = method.impute(torch.zeros(1, 3, 1, 1, 2), torch.tensor([[False, False, True]]))
     assert torch.allclose(imputed[0, 0], torch.tensor(0.4))
     assert torch.allclose(imputed[0, 1], torch.tensor(0.2))
+
+
+def test_fluid_that_clipping_made_zero_is_inside_the_head():
+    torch.manual_seed(0)
+    volumes = torch.rand(3, 7, 7, 7) + 0.5
+    volumes[:, [0, -1]] = volumes[:, :, [0, -1]] = volumes[:, :, :, [0, -1]] = 0  # background around
+    volumes[0, 3, 3, 3] = 0  # a ventricle on T1
+    volumes[1, 3, 3, 3] = 1
+    method = LinearRegression(MODALITIES)
+    method.accumulate(volumes / 1.5, EVERY)
+    imputed = method.impute(volumes[None] / 1.5, torch.tensor([[True, False, False]]))
+    assert imputed[0, 1, 3, 3, 3] > 0
+    assert imputed[0, 1, 0].abs().sum() == 0

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
+from scipy.ndimage import binary_fill_holes
 from torch import Tensor
 
 from mrisynth_pipeline.models.door import Imputer
@@ -46,8 +47,8 @@ class LinearRegression(Imputer):
     """Least squares per voxel: each missing modality as an affine function of the available ones.
 
     One regression per (available subset → target), all solved from the same Gram matrix of the foreground voxels of
-    the training set. Fitted and applied where any available modality is above 0, so that the empty background (where
-    it predicts 0) neither helps nor hurts it.
+    the training set. Fitted and applied where any available modality is above 0 and in the holes of that region (fluid
+    that clipping made 0), so that the empty background, where it predicts 0, neither helps nor hurts it.
 
     Args:
         modalities: Contrasts in channel order.
@@ -64,7 +65,7 @@ class LinearRegression(Imputer):
 
     def accumulate(self, volumes: Float[Tensor, "modality z y x"], present: Bool[Tensor, " modality"]) -> None:
         """Add one training subject."""
-        foreground = (volumes[present] > 0).any(0)
+        foreground = _foreground(volumes[present])
         values = torch.where(present[:, None], volumes[:, foreground], 0.0).double()
         columns = torch.cat([torch.ones_like(values[:1]), values])
         has = torch.cat([torch.ones(1), present]).double()
@@ -85,5 +86,11 @@ class LinearRegression(Imputer):
         for image, have in zip(images, available, strict=True):
             weights = self.coefficients(have).to(image.dtype)
             prediction = torch.einsum("im,izyx->mzyx", weights[1:], image[have]) + weights[0, :, None, None, None]
-            outputs.append(prediction * (image[have] > 0).any(0))
+            outputs.append(prediction * _foreground(image[have]))
         return torch.stack(outputs)
+
+
+def _foreground(volumes: Float[Tensor, "modality z y x"]) -> Bool[Tensor, "z y x"]:
+    """Where anything is above 0, holes filled."""
+    signal = (volumes > 0).any(0)
+    return torch.from_numpy(binary_fill_holes(signal.cpu().numpy())).to(volumes.device)
