@@ -37,7 +37,7 @@ class Segmenter(nn.Module):
             out_channels=len(TUMOUR_REGIONS),
             blocks_down=self.blocks_down,
             blocks_up=(1,) * (len(blocks_down) - 1),
-        )
+        ).to(memory_format=torch.channels_last_3d)  # on a CPU a step takes two thirds of the time
 
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values."""

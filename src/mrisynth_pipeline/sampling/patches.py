@@ -10,7 +10,7 @@ from mrisynth_pipeline.imaging.subject_file import SubjectStore
 
 
 class PatchDataset(Dataset):
-    """Patches of labelled subjects, every other one centred on the tumour.
+    """Patches of labelled subjects, a share of them centred inside the tumour's bounding box.
 
     Items are asked for as ``(index, seed)``, one index per subject; which patch is drawn depends on the seed alone.
     An item holds ``images [modality, z, y, x]`` in [0, 1] and ``labels [z, y, x]``.
@@ -19,13 +19,20 @@ class PatchDataset(Dataset):
         store: The subject files.
         subjects: Whose patches; each needs a label map.
         size: Patch size (z, y, x), at most that of the volumes.
+        tumour_share: Probability that a patch is centred in the tumour's box rather than anywhere.
         random: False takes the patch around the middle of the tumour, unflipped, for validation.
     """
 
     def __init__(
-        self, store: SubjectStore, subjects: Sequence[str], size: tuple[int, int, int], random: bool = True
+        self,
+        store: SubjectStore,
+        subjects: Sequence[str],
+        size: tuple[int, int, int],
+        tumour_share: float = 0.5,
+        random: bool = True,
     ) -> None:
-        self.store, self.subjects, self.size, self.random = store, list(subjects), size, random
+        self.store, self.subjects, self.size = store, list(subjects), size
+        self.tumour_share, self.random = tumour_share, random
         self._corners = {subject: _tumour_box(store.open(subject).segmentation()) for subject in self.subjects}
 
     def __len__(self) -> int:
@@ -41,7 +48,7 @@ class PatchDataset(Dataset):
         low, high = self._corners[subject]
         centre = (low + high) / 2
         if self.random:
-            whole = generator.random() < 0.5
+            whole = generator.random() >= self.tumour_share
             bounds = (np.zeros(3), np.array(file.shape[1:])) if whole else (low, high)
             centre = generator.uniform(*bounds)
         z, y, x = (

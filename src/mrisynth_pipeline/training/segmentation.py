@@ -33,6 +33,8 @@ class SegmentationParameters(Parameters):
     """Residual blocks per encoder level."""
     patch_size: tuple[int, int, int] = (128, 128, 128)
     """Training patch (x, y, z) in voxels."""
+    tumour_share: float = Field(0.5, ge=0.0, le=1.0)
+    """Probability that a patch is centred in the tumour's bounding box rather than anywhere."""
 
     @model_validator(mode="after")
     def _patch_fits_the_levels(self) -> "SegmentationParameters":

@@ -63,7 +63,7 @@ def train_segmenter(
     patch = tuple(min(n, full) for n, full in zip(reversed(parameters.patch_size), shape, strict=True))
     history = fit(
         SegmentationTraining(segmenter, parameters),
-        PatchDataset(subjects, members, patch),
+        PatchDataset(subjects, members, patch, parameters.tumour_share),
         PatchDataset(subjects, _labelled(study, "validation"), patch, random=False),
         parameters.optimisation,
         workspace,
