@@ -2,14 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
+from click.testing import CliRunner, Result
 from kedro.config import OmegaConfigLoader
+from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.project import configure_project, pipelines, settings
 from kedro.framework.session import KedroSession
@@ -89,17 +93,32 @@ class TemporaryProject:
 
     def run(self, parameters: dict[str, Any] | None = None, **arguments: Any) -> None:
         """``kedro run --env test`` in this process."""
+        with self.entered():
+            configure_project("mrisynth_pipeline")
+            with KedroSession.create(
+                self.folder, env="test", runtime_params=parameters, save_on_close=False
+            ) as session:
+                session.run(**arguments)
+            assert mlflow.active_run() is None, "the next run would write into this one's"
+
+    def command(self, *arguments: str) -> Result:
+        """``kedro ...`` as on the command line, but in this process."""
+        with self.entered():
+            return CliRunner().invoke(KedroCLI(self.folder), arguments)
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Work in the folder; afterwards the process is as it was."""
+        environment, search_path = dict(os.environ), list(sys.path)  # Kedro and MLflow write into both
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
-            configure_project("mrisynth_pipeline")
             try:
-                with KedroSession.create(
-                    self.folder, env="test", runtime_params=parameters, save_on_close=False
-                ) as session:
-                    session.run(**arguments)
-                assert mlflow.active_run() is None, "the next run would write into this one's"
+                yield
             finally:
                 end_killed_run()
+                os.environ.clear()
+                os.environ.update(environment)
+                sys.path[:] = search_path
 
     def tracking(self) -> mlflow.MlflowClient:
         return mlflow.MlflowClient(tracking_uri=f"sqlite:///{self.folder}/mlflow.db")

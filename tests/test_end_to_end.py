@@ -11,8 +11,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner
-from kedro.framework.cli.cli import KedroCLI
 from PIL import Image
 
 from mrisynth_pipeline.models.door import impute_volume
@@ -216,11 +214,8 @@ class TestFaults:
         assert str(empty) in last
         assert [run.info.status for run in temporary_project.mlflow_runs()] == ["FAILED"]
 
-    def test_a_wrong_parameter_ends_in_one_line_before_anything_runs(self, temporary_project, monkeypatch):
-        monkeypatch.chdir(temporary_project.folder)
-        outcome = CliRunner().invoke(
-            KedroCLI(temporary_project.folder), ["run", "--env", "test", "--params", "cohort.kind=mars"]
-        )
+    def test_a_wrong_parameter_ends_in_one_line_before_anything_runs(self, temporary_project):
+        outcome = temporary_project.command("run", "--env", "test", "--params", "cohort.kind=mars")
         assert outcome.exit_code == 1
         assert isinstance(outcome.exception, SystemExit), "no traceback"
         assert "cohort.kind: input should be 'phantom', 'brats' or 'ixi' (given: 'mars')" in outcome.output

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -33,15 +34,20 @@ from mrisynth_pipeline.hooks import (
 from mrisynth_pipeline.models import packaging
 
 
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory) -> Iterator[str]:
+    """An MLflow experiment in a database of its own, which takes seconds to make."""
+    before, folder = mlflow.get_tracking_uri(), tmp_path_factory.mktemp("tracking")
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    yield mlflow.create_experiment("test", artifact_location=str(folder / "mlruns"))
+    mlflow.set_tracking_uri(before)
+
+
 @pytest.fixture
-def tracked(tmp_path):
-    """An open MLflow run in a database of its own."""
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    experiment = mlflow.create_experiment("test", artifact_location=str(tmp_path / "mlruns"))
+def tracked(experiment) -> Iterator[str]:
+    """An open MLflow run."""
     with mlflow.start_run(experiment_id=experiment) as run:
         yield run.info.run_id
-    mlflow.set_tracking_uri(before)
 
 
 def artifacts(run_id: str, folder: str) -> set[str]:
@@ -220,7 +226,8 @@ mlflow.start_run()
 atexit.register(end_killed_run)
 raise KeyboardInterrupt
 """
-        subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, check=False)
+        result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+        assert result.stderr.rstrip().endswith("KeyboardInterrupt")
         client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
         assert [run.info.status for run in client.search_runs(["0"])] == ["KILLED"]
 
