@@ -42,9 +42,7 @@ def test_incomplete_subjects_count_where_they_can():
         present[missing] = False
         method.accumulate(volumes.where(present[:, None, None, None], torch.nan), present)
     only_t1 = torch.tensor([True, False, False])
-    assert torch.allclose(
-        method.coefficients(only_t1)[:, 1], torch.tensor([0.1, 0.8], dtype=torch.float64), atol=0.05
-    )
+    assert torch.allclose(method.coefficients(only_t1)[:, 1], torch.tensor([0.1, 0.8], dtype=torch.float64), atol=0.05)
 
 
 def test_mean_image_is_the_mean_of_those_who_have_the_contrast():

@@ -52,7 +52,7 @@ def folder(tmp_path):
 
 
 def test_a_folder_without_a_card_is_no_model(tmp_path):
-    with pytest.raises(InputError, match="holds no model_card.json"):
+    with pytest.raises(InputError, match=r"holds no model_card\.json"):
         load_model(tmp_path)
 
 

@@ -40,7 +40,7 @@ class Blobs(Dataset):
         return {"images": torch.stack([image, 1 - image, image**2]), "present": torch.ones(3, dtype=torch.bool)}
 
 
-class Killed(Exception):
+class PowerCutError(Exception):
     """Stands for the power cut."""
 
 
@@ -53,7 +53,7 @@ class Interrupted(Blobs):
     def __getitem__(self, key: tuple[int, int]) -> dict[str, torch.Tensor]:
         self.left -= 1
         if self.left < 0:
-            raise Killed
+            raise PowerCutError
         return super().__getitem__(key)
 
 
@@ -73,7 +73,7 @@ def test_a_killed_training_resumes_as_if_nothing_had_happened(tmp_path):
     whole = autoencoding()
     history = train(whole, Blobs(), tmp_path / "whole")
 
-    with pytest.raises(Killed):
+    with pytest.raises(PowerCutError):
         train(autoencoding(), Interrupted(samples=15), tmp_path / "killed")  # dies in step 8, checkpoint after 6
     assert (tmp_path / "killed" / "resume.ckpt").exists()
     resumed = autoencoding()
@@ -88,7 +88,7 @@ def test_a_killed_training_resumes_as_if_nothing_had_happened(tmp_path):
 
 @pytest.mark.parametrize("fingerprint", ["same", "other"])
 def test_only_a_checkpoint_of_the_same_training_is_resumed(tmp_path, fingerprint):
-    with pytest.raises(Killed):
+    with pytest.raises(PowerCutError):
         train(autoencoding(), Interrupted(samples=15), tmp_path)
     counted = Interrupted(samples=10_000)
     train(autoencoding(), counted, tmp_path, fingerprint)

@@ -34,7 +34,9 @@ class ScheduledTraining(lightning.LightningModule):
     ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         """AdamW and the schedule of :meth:`learning_rate_factor`."""
         o = self.optimisation
-        optimiser = torch.optim.AdamW(parameters, lr=o.learning_rate, betas=o.betas, weight_decay=o.weight_decay, fused=True)
+        optimiser = torch.optim.AdamW(
+            parameters, lr=o.learning_rate, betas=o.betas, weight_decay=o.weight_decay, fused=True
+        )
         return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, self.learning_rate_factor)
 
     def adamw_each_step(self, parameters: list[torch.nn.Parameter]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class LayerNorm2d(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch channel y x"]:
         """Normalise each pixel's channel vector to mean 0 and variance 1, then scale and shift."""
-        # The networks below keep channels last in memory: both permutations are views and one fused kernel does the rest.
+        # The networks below keep channels last in memory: both permutations are views, one fused kernel does the rest.
         channels_last = x.permute(0, 2, 3, 1)
         normalised = functional.layer_norm(
             channels_last, channels_last.shape[-1:], self.weight, self.bias, self.epsilon
