@@ -77,7 +77,9 @@ def summarise_segmentation(
 
 
 def telling_contrast(segmentation: Mapping, region: str) -> str:
-    """The missing contrast whose blanking costs ``region`` most Dice (usually T1Gd for the tumour core)."""
+    """T1Gd where the study has it, since enhancement defines the core; else what ``region`` misses most."""
+    if "t1c" in segmentation["missing"]:
+        return "t1c"
     blanked = {
         row["missing"]: row["dice"]["mean"]
         for row in segmentation["rows"]
