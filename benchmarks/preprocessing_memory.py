@@ -62,13 +62,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subjects", type=int, nargs="+", default=[5, 25])
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--spacing", type=float, default=2.0, help="voxel size of the phantom in mm")
     options = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     print(f"{'subjects':>8} {'seconds':>8} {'per subject':>11} {'peak MiB':>9}")
     for n_subjects in options.subjects:
         with tempfile.TemporaryDirectory() as folder:
             raw = Path(folder) / "raw"
-            fabricate_cohort(PhantomParameters(n_subjects=n_subjects), False, raw, workers=options.workers)
+            phantom = PhantomParameters(n_subjects=n_subjects, spacing_mm=options.spacing)
+            fabricate_cohort(phantom, False, raw, workers=options.workers)
             results = context.Queue()
             process = context.Process(target=prepare, args=(raw, Path(folder) / "subjects", options.workers, results))
             process.start()
