@@ -1,7 +1,5 @@
 """Nobody maintains a bridge from Kedro to DVC: this holds dvc.yaml to the pipelines, the catalog and the imports."""
 
-import inspect
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +10,6 @@ import yaml
 from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.pipeline import Pipeline
 
-import mrisynth_pipeline.pipelines.stage1.nodes as stage1
-from mrisynth_pipeline.evaluation import harness
 from mrisynth_pipeline.pipeline_registry import DEFAULT
 
 PACKAGE = "mrisynth_pipeline"
@@ -31,12 +27,6 @@ NOT_TRACKED = {
 
 HIDDEN_INPUTS = {"ingestion": {"phantom_folder"}, "preprocessing": {"phantom_folder"}}
 """Datasets that a pipeline reads by a path inside another one (`raw_cohort` names the folder of the scans)."""
-
-NARROWED = {("stage1", "evaluation"): {"evaluation.ceiling_subjects", "evaluation.minimum_brain_area"}}
-"""Parameter groups of which a stage depends on a part: a longer bootstrap must not train Stage I again."""
-
-FOR_SPEED_ALONE = {"batch_size", "device"}
-"""Parameters of the evaluation that change no result."""
 
 ALL_PARAMETERS = {"reporting"}
 """Pipelines that take all parameters (the report prints them)."""
@@ -143,14 +133,8 @@ def test_parameters_are_those_of_the_nodes_in_the_file_that_holds_them(stages, r
     expected: dict[str, set[str]] = {}
     for group in (dataset.removeprefix("params:") for dataset in registered[name].inputs() if "params:" in dataset):
         home = next(file for file, content in files.items() if group.partition(".")[0] in content)
-        expected.setdefault(home, set()).update(NARROWED.get((name, group), {group}))
+        expected.setdefault(home, set()).add(group)
     assert stages[name].parameters == expected
-
-
-def test_what_stage_one_heeds_of_the_evaluation_is_named():
-    source = inspect.getsource(stage1.score_true_codes) + inspect.getsource(harness)
-    used = set(re.findall(r"\bparameters\.(\w+)", source)) - FOR_SPEED_ALONE
-    assert {f"evaluation.{name}" for name in used} == NARROWED["stage1", "evaluation"]
 
 
 def test_named_parameters_exist(stages, project):

@@ -5,9 +5,9 @@ import pytest
 
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.pipelines.evaluation.nodes import fit_baselines
+from mrisynth_pipeline.pipelines.methods import SKIPPED
+from mrisynth_pipeline.pipelines.reporting.nodes import draw_segmentation_bars
 from mrisynth_pipeline.pipelines.segmentation.nodes import (
-    SKIPPED,
-    draw_segmentation_bars,
     draw_segmentations,
     score_references,
     segment_with_method,

@@ -6,3 +6,5 @@ BASELINES = ("linear", "mean")
 """Fitted in one pass over the training subjects; always in the table."""
 METHODS = TRAINED + BASELINES
 """In the order of tables and figures."""
+SKIPPED = "skipped"
+"""Key under which cards and summaries say why there is no downstream segmentation."""

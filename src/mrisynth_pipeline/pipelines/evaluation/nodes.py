@@ -12,9 +12,10 @@ from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
 from mrisynth_pipeline.metrics.statistics import summarise_scores
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
+from mrisynth_pipeline.models.codebrain import CodeBrainAutoencoder
 from mrisynth_pipeline.models.door import Imputer
 from mrisynth_pipeline.models.packaging import TrainedModel
-from mrisynth_pipeline.pipelines.study import example_subjects, model_card, usable_device
+from mrisynth_pipeline.pipelines.study import complete_subjects, example_subjects, model_card, usable_device
 from mrisynth_pipeline.reporting.charts import pair_heatmap, scores_by_inputs
 from mrisynth_pipeline.reporting.images import imputation_grid, telling_slice
 from mrisynth_pipeline.sampling.availability import example_subsets, parse_subset, subset_name
@@ -47,6 +48,35 @@ def score_method(
         tuple(study["modalities"]),
         parameters,
     )
+
+
+def score_true_codes(
+    autoencoder: TrainedModel, study: dict[str, Any], subjects: SubjectStore, parameters: EvaluationParameters
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the decoder makes of the *true* codes, in the same table as the methods, and how often each code is used.
+
+    These rows have seen the truth: they are the ceiling of what Stage II can reach, not a method.
+    """
+    device = usable_device(parameters.device)
+    network: CodeBrainAutoencoder = autoencoder.network.to(device)
+    codes = network.codes
+    counts = torch.zeros(codes.codebook_size, dtype=torch.long)
+
+    @torch.inference_mode()
+    def reconstruct(volumes: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
+        slices = volumes.transpose(0, 1)
+        imputed = torch.zeros_like(slices)
+        for part in (slices != 0).flatten(1).any(1).nonzero()[:, 0].split(parameters.batch_size):
+            images = slices[part].to(device)
+            prediction, values = network(images, available.expand(len(images), -1).to(device))
+            imputed[part] = prediction.clamp(0.0, 1.0).cpu()
+            indices = codes.to_indices(codes.to_levels(values)).flatten().cpu()
+            counts.add_(torch.bincount(indices, minlength=codes.codebook_size))
+        return imputed.transpose(0, 1)
+
+    members, modalities = complete_subjects(study, "test")[: parameters.ceiling_subjects], tuple(study["modalities"])
+    scores = score_cohort("stage1", reconstruct, subjects, members, modalities, parameters)
+    return scores, pd.DataFrame({"code": range(len(counts)), "count": counts.numpy()})
 
 
 def summarise_evaluation(parameters: EvaluationParameters, *scores: pd.DataFrame) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from mrisynth_pipeline.pipelines.evaluation.nodes import (
     draw_scores_by_inputs,
     fit_baselines,
     score_method,
+    score_true_codes,
     summarise_evaluation,
 )
 from mrisynth_pipeline.pipelines.methods import BASELINES, METHODS
@@ -39,6 +40,12 @@ def create_pipeline(**_: object) -> Pipeline:
         )
         for method in METHODS
     ]
+    ceiling = Node(
+        score_true_codes,
+        ["codebrain.autoencoder", "study", "subjects", "params:evaluation"],
+        ["codebrain.stage1_scores", "codebrain.code_counts"],
+        name="score_true_codes",
+    )
     models, scores = [f"{m}.model" for m in METHODS], [f"{m}.scores" for m in METHODS]
     together = Pipeline(
         [
@@ -57,4 +64,6 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
         ]
     )
-    return Pipeline([baselines, *heat_maps]) + sum((score_pipeline(m) for m in METHODS), Pipeline([])) + together
+    return (
+        Pipeline([baselines, ceiling, *heat_maps]) + sum((score_pipeline(m) for m in METHODS), Pipeline([])) + together
+    )

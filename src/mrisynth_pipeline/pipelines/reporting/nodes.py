@@ -8,8 +8,11 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from matplotlib.figure import Figure
 
-from mrisynth_pipeline.pipelines.segmentation.nodes import SKIPPED
+from mrisynth_pipeline.pipelines.figures import empty_figure
+from mrisynth_pipeline.pipelines.methods import SKIPPED
+from mrisynth_pipeline.reporting.charts import code_usage, segmentation_bars, training_curves
 from mrisynth_pipeline.reporting.console import console_table
 from mrisynth_pipeline.reporting.provenance import git_commit, library_versions
 from mrisynth_pipeline.reporting.report import ReportContext, ReportFigure, render_report
@@ -39,6 +42,23 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     ),
 }
 """Figure → (section of the report, caption)."""
+
+
+def draw_curves(history: pd.DataFrame) -> Figure:
+    """Logged metrics of a training against its steps."""
+    if history.empty:
+        return empty_figure("There was no training.")
+    return training_curves(history)
+
+
+def draw_code_usage(code_counts: pd.DataFrame) -> Figure:
+    """How often each code is used on the test subjects, over all subsets."""
+    return code_usage(code_counts["count"].to_numpy())
+
+
+def draw_segmentation_bars(summary: dict[str, Any]) -> Figure:
+    """Dice per missing contrast and region for real, blank and imputed contrasts."""
+    return empty_figure(summary[SKIPPED]) if SKIPPED in summary else segmentation_bars(summary)
 
 
 def print_results(scores: dict[str, Any], segmentation: dict[str, Any]) -> str:

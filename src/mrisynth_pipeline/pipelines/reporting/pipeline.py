@@ -2,7 +2,20 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.reporting.nodes import print_results, write_report
+from mrisynth_pipeline.pipelines.reporting.nodes import (
+    draw_code_usage,
+    draw_curves,
+    draw_segmentation_bars,
+    print_results,
+    write_report,
+)
+
+CURVES = {
+    "codebrain.stage1_history": "codebrain.stage1_curves",
+    "codebrain.stage2_history": "codebrain.stage2_curves",
+    "segmenter.training_history": "segmenter.training_curves",
+}
+"""Logged metrics of every training → their figure."""
 
 FIGURES = (
     "registration_montage",
@@ -20,9 +33,15 @@ FIGURES = (
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Write the HTML report and the table that ends the run."""
+    """Draw the curves, write the HTML report and the table that ends the run."""
     return Pipeline(
         [
+            *(
+                Node(draw_curves, history, curves, name=f"draw_{curves.replace('.', '_')}")
+                for history, curves in CURVES.items()
+            ),
+            Node(draw_code_usage, "codebrain.code_counts", "codebrain.code_usage", name="draw_code_usage"),
+            Node(draw_segmentation_bars, "segmentation_summary", "segmentation_bars", name="draw_segmentation_bars"),
             Node(
                 print_results,
                 ["evaluation_summary", "segmentation_summary"],

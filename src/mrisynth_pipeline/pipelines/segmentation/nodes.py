@@ -17,6 +17,7 @@ from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmenta
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.models.segmenter import Segmenter
 from mrisynth_pipeline.pipelines.figures import empty_figure
+from mrisynth_pipeline.pipelines.methods import SKIPPED
 from mrisynth_pipeline.pipelines.study import (
     example_subjects,
     model_card,
@@ -26,16 +27,12 @@ from mrisynth_pipeline.pipelines.study import (
     training_identity,
     usable_device,
 )
-from mrisynth_pipeline.reporting.charts import segmentation_bars
 from mrisynth_pipeline.reporting.images import segmentation_grid, telling_slice
 from mrisynth_pipeline.sampling.patches import PatchDataset
 from mrisynth_pipeline.training.fit import fit, last_validation
 from mrisynth_pipeline.training.segmentation import SegmentationParameters, SegmentationTraining
 
 logger = logging.getLogger(__name__)
-
-SKIPPED = "skipped"
-"""Key under which cards and summaries say why there is no downstream segmentation."""
 
 
 def _labelled(study: dict[str, Any], part: str) -> list[str]:
@@ -116,11 +113,6 @@ def summarise_downstream(parameters: EvaluationParameters, *scores: pd.DataFrame
     if table.empty:
         return {SKIPPED: "the cohort has no tumour label maps in its training and test parts"}
     return summarise_segmentation(table[list(COLUMNS)], n_resamples=parameters.bootstrap_samples, seed=parameters.seed)
-
-
-def draw_segmentation_bars(summary: dict[str, Any]) -> Figure:
-    """Dice per missing contrast and region for real, blank and imputed contrasts."""
-    return empty_figure(summary[SKIPPED]) if SKIPPED in summary else segmentation_bars(summary)
 
 
 def draw_segmentations(

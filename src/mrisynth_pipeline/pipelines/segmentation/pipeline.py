@@ -2,10 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.figures import draw_curves
 from mrisynth_pipeline.pipelines.methods import METHODS
 from mrisynth_pipeline.pipelines.segmentation.nodes import (
-    draw_segmentation_bars,
     draw_segmentations,
     score_references,
     segment_with_method,
@@ -54,14 +52,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 "segmentation_summary",
                 name="summarise_segmentation",
             ),
-            Node(draw_segmentation_bars, "segmentation_summary", "segmentation_bars", name="draw_segmentation_bars"),
             Node(
                 draw_segmentations,
                 ["segmenter.model", "study", "subjects", "params:evaluation", *(f"{m}.model" for m in METHODS)],
                 "example_segmentations",
                 name="draw_example_segmentations",
             ),
-            Node(draw_curves, "segmenter.training_history", "segmenter.training_curves", name="draw_segmenter_curves"),
         ]
     )
     return frame + sum((segmentation_template(m) for m in METHODS), Pipeline([]))

@@ -2,7 +2,6 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.figures import draw_curves
 from mrisynth_pipeline.pipelines.stage2.nodes import train_code_predictor
 
 
@@ -16,7 +15,6 @@ def create_pipeline(**_: object) -> Pipeline:
                 ["model", "stage2_history"],
                 name="train_code_predictor",
             ),
-            Node(draw_curves, "stage2_history", "stage2_curves", name="draw_stage2_curves"),
         ],
         namespace="codebrain",
         inputs={"study", "subjects"},
