@@ -37,7 +37,7 @@ def family_memory(process: psutil.Process) -> int:
 
 def prepare(raw: Path, out: Path, workers: int, results) -> None:
     """Preprocess a cohort and report (subjects, seconds, peak bytes)."""
-    manifest = build_manifest("phantom-brats", "brats", raw, MODALITIES, workers=1)
+    manifest = build_manifest("phantom-brats", "brats", raw, MODALITIES, workers=1, registered=False)
     peak, done = 0, threading.Event()
 
     def watch() -> None:
@@ -50,7 +50,7 @@ def prepare(raw: Path, out: Path, workers: int, results) -> None:
     watcher.start()
     start = time.perf_counter()
     index = preprocess_cohort(
-        manifest, SubjectStore(out), PreprocessingParameters(workers=workers), registered=False, modalities=MODALITIES
+        manifest, SubjectStore(out), PreprocessingParameters(workers=workers), modalities=MODALITIES
     )
     seconds = time.perf_counter() - start
     done.set()

@@ -1,6 +1,7 @@
 """File names of every archive, and folders that are not what they were said to be."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,8 @@ def test_file_names_tell_subject_patient_session_site_and_modality(
     tmp_path, kind, name, subject, patient, session, site, modality
 ):
     path = touch(tmp_path / name)
-    assert find_scans(kind, tmp_path) == [ScanFile(subject, patient, session, site, modality, path)]
+    (scan,) = find_scans(kind, tmp_path)
+    assert replace(scan, labels={}) == ScanFile(subject, patient, session, site, modality, path, layout=kind)
 
 
 @pytest.mark.parametrize(
@@ -159,9 +161,9 @@ def test_a_folder_that_cannot_be_listed_is_an_error_not_an_omission(tmp_path):
         (tmp_path / "closed").chmod(0o755)
 
 
-def test_label_value_4_is_enhancing_tumour_only_in_archives_until_2021():
-    def label_map(subject):
-        return ScanFile(subject, subject, "", "", "seg", Path("seg.nii.gz"))
-
-    assert brats.label_values(label_map("BraTS2021_00017")) == {0, 1, 2, 3, 4}
-    assert brats.label_values(label_map("BraTS-GLI-00005-000")) == {0, 1, 2, 3}
+def test_label_value_4_is_enhancing_tumour_only_in_archives_until_2021(tmp_path):
+    for name in ("BraTS2021_00017_seg.nii.gz", "BraTS-GLI-00005-000-seg.nii.gz"):
+        (tmp_path / name).touch()
+    labels = {scan.subject: scan.labels for scan in find_scans("brats", tmp_path)}
+    assert labels["BraTS2021_00017"] == {0: 0, 1: 1, 2: 2, 3: 3, 4: 3}
+    assert labels["BraTS-GLI-00005-000"] == {0: 0, 1: 1, 2: 2, 3: 3}

@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from mrisynth_pipeline.cohorts.errors import InputError
@@ -26,11 +25,6 @@ def test_five_patients_of_brats_2021_are_sound_and_complete(manifest):
     assert summary["subjects"] == summary["complete_subjects"] == summary["label_maps"] == 5
     assert set(manifest["shape"]) == {"240x240x155"}
     assert set(manifest["orientation"]) == {"LPS"}
-
-
-def test_a_second_look_with_the_first_manifest_changes_nothing(manifest):
-    again = build_manifest("real", "brats", Path(REAL_DATA) / "brats2021", previous=manifest)
-    pd.testing.assert_frame_equal(again, manifest)
 
 
 def test_a_bids_folder_is_not_taken_for_brats():

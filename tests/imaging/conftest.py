@@ -54,7 +54,7 @@ def heads(tmp_path_factory) -> Archive:
     """Two glioma patients of 3 mm voxels with heads, necks and motion of up to 5 mm and 5° per axis."""
     raw_dir = tmp_path_factory.mktemp("phantom") / "glioma"
     fabricate_cohort(PhantomParameters(n_subjects=2, spacing_mm=3.0), False, raw_dir, workers=1)
-    return Archive(raw_dir, build_manifest("phantom", "brats", raw_dir))
+    return Archive(raw_dir, build_manifest("phantom", "brats", raw_dir, registered=False))
 
 
 def small_parameters(**changes) -> PreprocessingParameters:
@@ -95,6 +95,10 @@ def write_archive(tmp_path):
                         "modality": contrast,
                         "raw_dir": str(path.parent),
                         "path": path.name,
+                        "volume": "",
+                        "registered": "yes",
+                        "labels": "",
+                        "transform": "",
                         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
                         "problems": "",
                     }

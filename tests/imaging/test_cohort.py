@@ -15,7 +15,7 @@ def store(tmp_path):
 
 
 def run(manifest, store, parameters):
-    return preprocess_cohort(manifest, store, parameters, True, CONTRASTS)
+    return preprocess_cohort(manifest, store, parameters, CONTRASTS)
 
 
 def damage(manifest, subject, contrast="t1"):

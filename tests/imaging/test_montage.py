@@ -12,7 +12,7 @@ def test_a_row_per_subject_and_a_panel_per_contrast(write_archive, small, tmp_pa
     manifest = write_archive(("a", "b"))
     manifest = manifest.drop(manifest[(manifest["subject"] == "b") & (manifest["modality"] == "t2")].index)
     store = SubjectStore(tmp_path / "store")
-    preprocess_cohort(manifest, store, small, True, ("t1", "t2"))
+    preprocess_cohort(manifest, store, small, ("t1", "t2"))
     figure = registration_montage(store, ["a", "b"], ("t1", "t2"))
     panels = figure.axes
     assert len(panels) == 4

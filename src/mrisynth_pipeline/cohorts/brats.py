@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
-from mrisynth_pipeline.cohorts.scan_files import ScanFile, nifti_paths
+from mrisynth_pipeline.cohorts.scan_files import ScanFile, scan_paths
 
 MODALITIES = ("t1", "t1c", "t2", "flair")
 EXAMPLE = "BraTS-GLI-00005-000-t1n.nii.gz, BraTS2021_00000_t1ce.nii.gz or BraTS20_Training_001_flair.nii"
@@ -26,6 +26,11 @@ _CONTRASTS = {
     **{"t1n": "t1", "t1c": "t1c", "t2w": "t2", "t2f": "flair"},
     "seg": SEGMENTATION,
 }
+_LABELS_UNTIL_2021 = {0: 0, 1: 1, 2: 2, 3: 3, 4: 3}
+"""4 is enhancing tumour and 3 is unused; 3 is allowed, because many copies are relabelled already."""
+_LABELS_FROM_2023 = {0: 0, 1: 1, 2: 2, 3: 3}
+"""3 is enhancing tumour. A 4, which appears in the post-treatment and paediatric collections of 2024, is another
+tissue: taking it for enhancing tumour would be silently wrong."""
 _MISNAMED = {"W39_1998.09.19_Segm": ("BraTS20_Training_355", SEGMENTATION)}
 """Stem → (subject, modality) of the one file that the 2020 archive itself ships under a wrong name."""
 
@@ -42,25 +47,15 @@ def find_scans(raw_dir: Path) -> list[ScanFile]:
     Raises:
         InputError: A folder cannot be listed.
     """
-    scans = (_parse(path) for path in nifti_paths(raw_dir))
+    scans = (_parse(path) for path in scan_paths(raw_dir))
     return [scan for scan in scans if scan is not None]
-
-
-def label_values(scan: ScanFile) -> frozenset[int]:
-    """The values a label map of this archive may hold.
-
-    Until 2021, 4 is enhancing tumour and 3 is unused (3 is allowed: many copies are relabelled already).
-    From 2023 on, 3 is enhancing tumour, and a 4, which appears in the post-treatment and paediatric
-    collections of 2024, is another tissue: taking it for enhancing tumour would be silently wrong.
-    """
-    return frozenset(range(4 if scan.subject.startswith("BraTS-") else 5))
 
 
 def _parse(path: Path) -> ScanFile | None:
     """The scan a file name stands for, ``None`` when the name is not of a BraTS archive."""
     if path.name.split(".nii")[0] in _MISNAMED:
         subject, modality = _MISNAMED[path.name.split(".nii")[0]]
-        return ScanFile(subject, subject, session="", site="", modality=modality, path=path)
+        return ScanFile(subject, subject, session="", site="", modality=modality, path=path, labels=_LABELS_UNTIL_2021)
     match = _FROM_2023.fullmatch(path.name) or _UNTIL_2021.fullmatch(path.name)
     if match is None:
         return None
@@ -72,4 +67,10 @@ def _parse(path: Path) -> ScanFile | None:
         site="",  # the archives do not say where a patient was scanned
         modality=_CONTRASTS[match["contrast"]],
         path=path,
+        labels=_labels(patient) if match["contrast"] == "seg" else {},
     )
+
+
+def _labels(patient: str) -> dict[int, int]:
+    """Value in the file → internal label."""
+    return _LABELS_FROM_2023 if patient.startswith("BraTS-") else _LABELS_UNTIL_2021

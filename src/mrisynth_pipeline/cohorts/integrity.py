@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import warnings
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ import numpy as np
 import pandas as pd
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.cohorts.volumes import open_volume
+
+CHECK_VERSION = 1
+"""Raised whenever the checks below change: results of earlier versions then count for nothing."""
 
 SPACING_RANGE_MM = (0.1, 10.0)
 """Voxel sizes outside are slips of unit or header: clinical head MRI has 0.2 mm to about 7 mm."""
@@ -24,6 +29,9 @@ MIN_VOXELS = 8
 
 _CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
+_NRRD_MAGIC = b"NRRD"
+_PLACEMENTS_AGREE_MM = 0.5
+"""sform and qform may differ by rounding; half a millimetre in a corner is more than that."""
 _NIFTI_FIRST_FIELD = tuple(
     size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big")
 )  # sizeof_hdr of NIfTI-1 and NIfTI-2
@@ -47,26 +55,30 @@ class ScanCheck:
     """Smallest finite value."""
     intensity_max: float = float("nan")
     """Largest finite value."""
+    tissue_ml: float = float("nan")
+    """Volume of the voxels above 0 in mL: of a skull-stripped scan that of the brain."""
     problems: tuple[str, ...] = ()
     """One sentence per fault, with file, problem and remedy; empty for a sound file."""
+    remarks: tuple[str, ...] = ()
+    """One sentence per oddity that is no reason to refuse the file."""
 
 
 @dataclass(frozen=True)
-class KnownScan:
-    """A file that an earlier run found sound, known again by its content."""
+class ScanTask:
+    """One call of ``check_scan``; small enough that thousands may wait in a queue."""
 
-    sha256: str
-    intensity_min: float
-    intensity_max: float
+    path: Path
+    label_values: frozenset[int] | None = None
+    volume: int | None = None
 
 
-def check_scan(path: Path, label_values: frozenset[int] | None = None, known: KnownScan | None = None) -> ScanCheck:
-    """Check one NIfTI file. Never raises for a bad file. Holds one volume in memory.
+def check_scan(path: Path, label_values: Collection[int] | None = None, volume: int | None = None) -> ScanCheck:
+    """Check one scan file. Never raises for a bad file. Holds one volume in memory.
 
     Args:
-        path: The file.
+        path: The file, NIfTI or NRRD.
         label_values: For a label map, the values it may hold; ``None`` for a scan.
-        known: Result of an earlier check. If the file still has these bytes, its voxels are not read again.
+        volume: Which volume of a 4-D file, from 0.
 
     Returns:
         What was learnt, with a sentence for each problem.
@@ -79,13 +91,12 @@ def check_scan(path: Path, label_values: frozenset[int] | None = None, known: Kn
         return ScanCheck(
             problems=(sentence(path, f"cannot be opened ({error.strerror})", "Check link and permissions"),)
         )
-    unchanged = known is not None and known.sha256 == sha256
     try:
-        if not unchanged and (fault := _container_fault(path)):
+        if fault := _container_fault(path):
             return ScanCheck(sha256, problems=(sentence(path, *fault),))
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return _check_image(path, sha256, label_values, known if unchanged else None)
+            return _check_image(path, sha256, label_values, volume)
     except Exception as error:  # headers can lie in more ways than can be listed
         problem = f"cannot be read ({type(error).__name__}: {error})"
         return ScanCheck(sha256, problems=(sentence(path, problem, "Download or convert it again"),))
@@ -99,14 +110,19 @@ def sentence(path: Path, problem: str, remedy: str) -> str:
     return line if len(line) <= 400 else f"{line[:200]} … {line[-190:]}"  # errors of libraries can run on
 
 
+_NOT_NRRD = ("name and content disagree on whether it is an NRRD file", "Rename it, or convert it from its source")
+
+
 def _container_fault(path: Path) -> tuple[str, str] | None:
-    """Problem and remedy of a file that is no complete NIfTI file, before its header is looked at."""
+    """Problem and remedy of a file that is not whole or not what its name says, before its header is looked at."""
     with path.open("rb") as file:
         head = file.read(64)
     compressed, named_compressed = head.startswith(_GZIP_MAGIC), path.name.endswith(".gz")
     plain_nifti = head.startswith(_NIFTI_FIRST_FIELD)
     if not head:
         return "the file is empty (0 bytes)", "Download or copy it again"
+    if head.startswith(_NRRD_MAGIC) or path.name.endswith(".nrrd"):
+        return None if head.startswith(_NRRD_MAGIC) and path.name.endswith(".nrrd") else _NOT_NRRD
     if compressed and not named_compressed:
         return "is gzip-compressed but its name ends in .nii", "Rename it to .nii.gz"
     if plain_nifti and named_compressed:
@@ -127,10 +143,12 @@ def _container_fault(path: Path) -> tuple[str, str] | None:
     return None
 
 
-def _check_image(path: Path, sha256: str, label_values: frozenset[int] | None, known: KnownScan | None) -> ScanCheck:
+def _check_image(path: Path, sha256: str, label_values: Collection[int] | None, volume: int | None) -> ScanCheck:
     """Check header and voxels of a complete file."""
     try:
-        image = nib.load(path)
+        image = open_volume(path, volume)
+    except ValueError as error:  # ours: a 4-D file without that volume
+        return ScanCheck(sha256, problems=(sentence(path, str(error), "Download or convert it again"),))
     except nib.filebasedimages.ImageFileError as error:
         return ScanCheck(sha256, problems=(sentence(path, f"is not a NIfTI file ({error})", "Convert it again"),))
     if not isinstance(image, nib.Nifti1Image):  # NIfTI-2 is a subclass
@@ -139,14 +157,12 @@ def _check_image(path: Path, sha256: str, label_values: frozenset[int] | None, k
 
     faults = _grid_faults(image)
     geometry = _describe_grid(image)
-    low = high = float("nan")
+    low = high = tissue_ml = float("nan")
     if image.get_data_dtype().kind not in "iuf":
         name = "RGB or structured" if image.get_data_dtype().kind == "V" else str(image.get_data_dtype())
         faults.append((f"has {name} voxels, not one real number per voxel", "Convert it to a scalar magnitude image"))
     elif len(_spatial_shape(image.shape)) != 3:
         pass  # a time series can be many volumes large, and is refused anyway
-    elif known is not None:
-        low, high = known.intensity_min, known.intensity_max
     else:
         try:
             voxels = np.asanyarray(image.dataobj)
@@ -155,11 +171,36 @@ def _check_image(path: Path, sha256: str, label_values: frozenset[int] | None, k
             faults.append((problem, "Download or copy it again"))
         else:
             low, high = _finite_range(voxels)
+            tissue_ml = round(float(np.count_nonzero(voxels > 0) * abs(np.linalg.det(image.affine[:3, :3]))) / 1000, 1)
             faults += (
                 _scan_value_faults(voxels, low, high) if label_values is None else _label_faults(voxels, label_values)
             )
-    problems = tuple(sentence(path, *fault) for fault in faults)
-    return ScanCheck(sha256, **geometry, intensity_min=low, intensity_max=high, problems=problems)
+    return ScanCheck(
+        sha256,
+        **geometry,
+        intensity_min=low,
+        intensity_max=high,
+        tissue_ml=tissue_ml,
+        problems=tuple(sentence(path, *fault) for fault in faults),
+        remarks=tuple(sentence(path, *remark) for remark in _header_remarks(image)),
+    )
+
+
+def _header_remarks(image: nib.Nifti1Image) -> list[tuple[str, str]]:
+    """What is odd about a header, though usable."""
+    header = image.header
+    if not (header["sform_code"] and header["qform_code"]):
+        return []
+    corners = np.array([[x, y, z, 1] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
+    corners[:, :3] *= np.asarray(_spatial_shape(image.shape)[:3]) - 1
+    difference = (corners @ (header.get_sform() - header.get_qform()).T)[:, :3]
+    distance = float(np.linalg.norm(difference, axis=1).max())
+    if not distance > _PLACEMENTS_AGREE_MM:
+        return []
+    mirrored = np.linalg.det(header.get_sform()[:3, :3]) * np.linalg.det(header.get_qform()[:3, :3]) < 0
+    side = ", and disagree about left and right" if mirrored else ""
+    problem = f"its sform and qform place its voxels up to {distance:.1f} mm apart{side} (the sform is used)"
+    return [(problem, "Find out which is right and set both to it")]
 
 
 def _describe_grid(image: nib.Nifti1Image) -> dict[str, Any]:
@@ -233,7 +274,7 @@ def _scan_value_faults(voxels: np.ndarray, low: float, high: float) -> list[tupl
     return faults
 
 
-def _label_faults(voxels: np.ndarray, label_values: frozenset[int]) -> list[tuple[str, str]]:
+def _label_faults(voxels: np.ndarray, label_values: Collection[int]) -> list[tuple[str, str]]:
     """Problems of the voxel values of a label map. An empty map is sound: not every patient has a tumour."""
     values = np.sort(pd.unique(voxels.ravel()))
     expected = ", ".join(map(str, sorted(label_values)))

@@ -8,7 +8,7 @@ folder makes no difference.
 import re
 from pathlib import Path
 
-from mrisynth_pipeline.cohorts.scan_files import ScanFile, nifti_paths
+from mrisynth_pipeline.cohorts.scan_files import ScanFile, scan_paths
 
 MODALITIES = ("t1", "t2", "pd")
 EXAMPLE = "IXI002-Guys-0828-T1.nii.gz"
@@ -32,7 +32,7 @@ def find_scans(raw_dir: Path) -> list[ScanFile]:
     Raises:
         InputError: A folder cannot be listed.
     """
-    matches = ((path, _NAME.fullmatch(path.name)) for path in nifti_paths(raw_dir))
+    matches = ((path, _NAME.fullmatch(path.name)) for path in scan_paths(raw_dir))
     return [
         ScanFile(
             subject=match["subject"],

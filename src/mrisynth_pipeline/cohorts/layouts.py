@@ -1,19 +1,18 @@
 """The archive layouts the project can read. A new one is one reader module and one line in ``LAYOUTS``."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mrisynth_pipeline.cohorts import brats, ixi
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.scan_files import ScanFile, describe_contents, nifti_paths
+from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.cohorts.scan_files import ScanFile, describe_contents, scan_paths
 
-__all__ = ["LAYOUTS", "Layout", "ScanFile", "find_scans", "unrecognised_files"]
+__all__ = ["LAYOUTS", "MIXED", "Layout", "ScanFile", "find_scans", "study_modalities", "unrecognised_files"]
 
-
-def _no_label_values(scan: ScanFile) -> frozenset[int]:
-    """For archives without label maps."""
-    return frozenset()
+MIXED = "mixed"
+"""The layout of a folder that holds several archives: every reader takes the files whose names it knows."""
 
 
 @dataclass(frozen=True)
@@ -24,19 +23,39 @@ class Layout:
     """The reader: folder → its scans and label maps, by file name alone."""
     modalities: tuple[str, ...]
     """The archive's contrasts in channel order."""
-    registered: bool
-    """Whether the contrasts of a subject come on one grid, skull-stripped."""
+    registered: bool | None
+    """Whether the contrasts of a subject come on one grid, skull-stripped; ``None``: it depends on the subject, and
+    the manifest finds out."""
     example: str
     """File names of this layout, for error messages."""
-    label_values: Callable[[ScanFile], frozenset[int]] = _no_label_values
-    """The values that a given label map may hold."""
+    open_ended: bool = False
+    """Whether ``modalities`` are those that the archive may hold, not those that it does."""
 
 
 LAYOUTS: dict[str, Layout] = {
-    "brats": Layout(brats.find_scans, brats.MODALITIES, True, brats.EXAMPLE, brats.label_values),
+    "brats": Layout(brats.find_scans, brats.MODALITIES, True, brats.EXAMPLE),
     "ixi": Layout(ixi.find_scans, ixi.MODALITIES, False, ixi.EXAMPLE),
 }
 """Layout name (``cohort.kind``) → layout."""
+
+
+def _find_by_every_reader(raw_dir: Path) -> list[ScanFile]:
+    found = [
+        replace(scan, layout=name)
+        for name, layout in LAYOUTS.items()
+        if name != MIXED
+        for scan in layout.find_scans(raw_dir)
+    ]
+    return sorted(found, key=lambda scan: scan.path)
+
+
+LAYOUTS[MIXED] = Layout(
+    _find_by_every_reader,
+    tuple(DISPLAY_NAMES),
+    registered=None,
+    example=" or ".join(layout.example.split(",")[0].split(" or ")[0] for layout in LAYOUTS.values()),
+    open_ended=True,
+)
 
 
 def find_scans(kind: str, raw_dir: Path) -> list[ScanFile]:
@@ -62,11 +81,11 @@ def find_scans(kind: str, raw_dir: Path) -> list[ScanFile]:
     if not raw_dir.is_dir():
         raise InputError(raw_dir, "there is no such folder", "Set cohort.raw_dir to the folder of the unpacked archive")
     if scans := layout.find_scans(raw_dir):
-        return scans
+        return [scan if scan.layout else replace(scan, layout=kind) for scan in scans]
 
     problem = f"holds no {kind} scan (looked for names like {layout.example})"
     for name, other in LAYOUTS.items():
-        if count := len(other.find_scans(raw_dir)):
+        if name != MIXED and (count := len(other.find_scans(raw_dir))):
             raise InputError(
                 raw_dir,
                 f"{problem} but {count} files named like {other.example}",
@@ -79,10 +98,42 @@ def find_scans(kind: str, raw_dir: Path) -> list[ScanFile]:
     )
 
 
-def unrecognised_files(raw_dir: Path, scans: list[ScanFile]) -> list[Path]:
-    """The NIfTI files of a folder that a reader did not recognise, sorted: misnamed scans or strangers."""
+def study_modalities(kind: str, found: Sequence[ScanFile], wanted: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The contrasts of a study, in channel order.
+
+    Args:
+        kind: Name of the layout.
+        found: Its scans.
+        wanted: Contrasts asked for; ``None`` takes all of the layout, or where a layout is open-ended those found.
+
+    Raises:
+        InputError: A contrast asked for is none of the layout, or nothing of the layout's contrasts is there.
+    """
+    layout = get_layout(kind)
+    for modality in wanted or ():
+        if modality not in layout.modalities:
+            raise InputError(
+                "cohort.modalities",
+                f"{modality!r} is no contrast of the {kind} layout",
+                f"Use some of: {', '.join(layout.modalities)}",
+            )
+    if wanted:
+        return tuple(wanted)
+    if not layout.open_ended:
+        return layout.modalities
+    present = {scan.modality for scan in found}
+    modalities = tuple(name for name in layout.modalities if name in present)
+    if not modalities:
+        raise InputError(
+            "cohort.raw_dir", f"no scan there is one of {', '.join(layout.modalities)}", "Look at the file names"
+        )
+    return modalities
+
+
+def unrecognised_files(raw_dir: Path, scans: Sequence[ScanFile]) -> list[Path]:
+    """The scan files of a folder that a reader did not recognise, sorted: misnamed scans or strangers."""
     recognised = {scan.path for scan in scans}
-    return [path for path in nifti_paths(Path(raw_dir)) if path not in recognised]
+    return [path for path in scan_paths(Path(raw_dir)) if path not in recognised]
 
 
 def get_layout(kind: str) -> Layout:

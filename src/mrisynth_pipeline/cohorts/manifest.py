@@ -5,14 +5,22 @@ equal manifests. Files whose names no reader understands appear as rows too (mod
 """
 
 import logging
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.integrity import KnownScan, ScanCheck, sentence
-from mrisynth_pipeline.cohorts.layouts import Layout, find_scans, get_layout, unrecognised_files
+from mrisynth_pipeline.cohorts.integrity import ScanCheck, sentence
+from mrisynth_pipeline.cohorts.layouts import (
+    LAYOUTS,
+    Layout,
+    find_scans,
+    get_layout,
+    study_modalities,
+    unrecognised_files,
+)
 from mrisynth_pipeline.cohorts.manifest_schema import (
     COLUMNS,
     CSV_LOAD_ARGUMENTS,
@@ -22,10 +30,10 @@ from mrisynth_pipeline.cohorts.manifest_schema import (
     usable,
     validate_manifest,
 )
-from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
 from mrisynth_pipeline.cohorts.scan_files import ScanFile
 from mrisynth_pipeline.cohorts.scanning import ScanTask, check_scans
-from mrisynth_pipeline.cohorts.subject_checks import check_across_files
+from mrisynth_pipeline.cohorts.subject_checks import check_across_files, looks_registered
 from mrisynth_pipeline.cohorts.summary import data_fingerprint, summarise
 
 __all__ = [
@@ -49,7 +57,8 @@ def build_manifest(
     raw_dir: Path,
     modalities: tuple[str, ...] | None = None,
     workers: int = 1,
-    previous: pd.DataFrame | None = None,
+    registered: bool | None = None,
+    journal: Path | None = None,
 ) -> pd.DataFrame:
     """Find and check every scan of an archive.
 
@@ -61,9 +70,9 @@ def build_manifest(
         modalities: Contrasts of the study; files of others are left out. ``None`` takes all of the layout.
             Label maps are always listed.
         workers: Processes that check in parallel.
-        previous: Manifest of an earlier run. Every file is hashed anew, and a scan whose path and hash are
-            those of a row without problems is not decoded again (decoding is most of the time). Leave it out
-            after an update of the checks themselves.
+        registered: Whether the scans of a subject share one grid and are skull-stripped; ``None`` takes what the
+            layout says and, where that depends on the subject, looks at the scans.
+        journal: File that keeps the checks, so that files that did not change are not read again.
 
     Returns:
         A manifest that follows ``ManifestSchema``, with at least one usable scan.
@@ -73,48 +82,32 @@ def build_manifest(
             without a single file, or no usable scan.
     """
     layout, raw_dir = get_layout(kind), Path(raw_dir)
-    modalities = _study_modalities(kind, layout, modalities)
     found = find_scans(kind, raw_dir)
+    modalities = study_modalities(kind, found, modalities)
     files = sorted(
-        (file for file in found if file.modality in (*modalities, SEGMENTATION)),
-        key=lambda file: (file.subject, file.modality, file.path.as_posix()),
+        (file for file in found if file.modality in (*modalities, SEGMENTATION, BRAIN_MASK)),
+        key=lambda file: (file.subject, file.modality, file.path.as_posix(), file.volume or 0),
     )
     _require_every_modality(raw_dir, modalities, found)
 
-    known = {} if previous is None else _known_scans(validate_manifest(previous))
-    tasks = [
-        ScanTask(
-            file.path,
-            label_values=layout.label_values(file) if file.modality == SEGMENTATION else None,
-            known=known.get(file.path.relative_to(raw_dir).as_posix()) if file.modality != SEGMENTATION else None,
-        )
-        for file in files
-    ]
-    checks = list(check_scans(tasks, workers))
+    tasks = [ScanTask(file.path, frozenset(file.labels) or None, file.volume) for file in files]
+    checks = list(check_scans(tasks, workers, journal))
     problems = check_across_files(files, checks, raw_dir)
-    rows = [_row(file, check, texts, raw_dir) for file, check, texts in zip(files, checks, problems, strict=True)]
+    ready = _registered_subjects(files, checks, registered)
+    rows = [
+        _row(file, check, texts, raw_dir, registered=file.subject in ready)
+        for file, check, texts in zip(files, checks, problems, strict=True)
+    ]
     strangers = unrecognised_files(raw_dir, found)
     rows += [_unrecognised_row(path, layout, raw_dir) for path in strangers]
     manifest = pd.DataFrame(rows).assign(cohort=cohort, raw_dir=str(raw_dir))[COLUMNS]
-    manifest = manifest.sort_values(["subject", "modality", "path"], ignore_index=True)
+    manifest = manifest.sort_values(["subject", "modality", "path", "volume"], ignore_index=True)
     if strangers:
-        logger.warning("%s: %d NIfTI files with unrecognised names are left out", raw_dir, len(strangers))
+        logger.warning("%s: %d files with unrecognised names are left out", raw_dir, len(strangers))
     if refused := sum(map(bool, problems)):
         logger.warning("%s: %d of %d files are refused, the manifest says why", raw_dir, refused, len(files))
     _require_a_usable_scan(manifest, raw_dir)
     return validate_manifest(manifest)
-
-
-def _study_modalities(kind: str, layout: Layout, modalities: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The contrasts asked for, or all of the layout."""
-    for modality in modalities or ():
-        if modality not in layout.modalities:
-            raise InputError(
-                "cohort.modalities",
-                f"{modality!r} is no contrast of the {kind} layout",
-                f"Use some of: {', '.join(layout.modalities)}",
-            )
-    return tuple(modalities) if modalities else layout.modalities
 
 
 def _require_every_modality(raw_dir: Path, modalities: tuple[str, ...], found: list[ScanFile]) -> None:
@@ -132,20 +125,29 @@ def _require_every_modality(raw_dir: Path, modalities: tuple[str, ...], found: l
 
 
 def _require_a_usable_scan(manifest: pd.DataFrame, raw_dir: Path) -> None:
-    scans = manifest[~manifest["modality"].isin([SEGMENTATION, UNRECOGNISED])]
+    scans = manifest[~manifest["modality"].isin([SEGMENTATION, BRAIN_MASK, UNRECOGNISED])]
     if usable(scans).empty:
         reasons = "; ".join(scans["problems"].head(3))
         raise InputError(raw_dir, f"none of {len(scans)} scans is usable: {reasons}", "Mend or replace the files")
 
 
-def _known_scans(previous: pd.DataFrame) -> dict[str, KnownScan]:
-    """Path → earlier result, for scans that were sound then."""
-    return {
-        row.path: KnownScan(row.sha256, row.intensity_min, row.intensity_max) for row in usable(previous).itertuples()
-    }
+def _registered_subjects(files: list[ScanFile], checks: list[ScanCheck], registered: bool | None) -> set[str]:
+    """Subjects whose scans share one grid and are skull-stripped: as the caller, the layout or the scans say."""
+    members: dict[str, list[tuple[ScanFile, ScanCheck]]] = defaultdict(list)
+    for file, check in zip(files, checks, strict=True):
+        members[file.subject].append((file, check))
+
+    def ready(pairs: list[tuple[ScanFile, ScanCheck]]) -> bool:
+        said = LAYOUTS[pairs[0][0].layout].registered if registered is None else registered
+        return looks_registered(pairs) if said is None else said
+
+    return {subject for subject, pairs in members.items() if ready(pairs)}
 
 
-def _row(file: ScanFile, check: ScanCheck, problems: list[str], raw_dir: Path) -> dict[str, Any]:
+def _row(
+    file: ScanFile, check: ScanCheck, problems: list[str], raw_dir: Path, registered: bool | None = None
+) -> dict[str, Any]:
+    shipped = file.transform.relative_to(raw_dir).as_posix() if isinstance(file.transform, Path) else file.transform
     return {
         "subject": file.subject,
         "patient": file.patient,
@@ -153,13 +155,20 @@ def _row(file: ScanFile, check: ScanCheck, problems: list[str], raw_dir: Path) -
         "site": file.site,
         "modality": file.modality,
         "path": file.path.relative_to(raw_dir).as_posix(),
+        "volume": "" if file.volume is None else str(file.volume),
+        "layout": file.layout,
+        "registered": "" if registered is None else "yes" if registered else "no",
+        "labels": " ".join(f"{value}:{label}" for value, label in file.labels.items()),
+        "transform": shipped,
         "shape": "x".join(map(str, check.shape)),
         "spacing_mm": "x".join(f"{size:.2f}" for size in check.spacing_mm),
         "orientation": check.orientation,
         "intensity_min": check.intensity_min,
         "intensity_max": check.intensity_max,
+        "tissue_ml": check.tissue_ml,
         "sha256": check.sha256,
         "problems": "; ".join(problems),
+        "remarks": "; ".join(check.remarks),
     }
 
 

@@ -29,10 +29,20 @@ class ManifestSchema(pa.DataFrameModel):
     """Hospital or ``""``."""
     modality: Series[str] = pa.Field(str_length={"min_value": 1})
     """Internal contrast name, ``seg`` or ``unrecognised``."""
-    path: Series[str] = pa.Field(unique=True, str_matches=r"^[^/]")
+    path: Series[str] = pa.Field(str_matches=r"^[^/]")
     """File, relative to ``raw_dir``, with forward slashes."""
+    volume: Series[str] = pa.Field(str_matches=r"^\d*$")
+    """Which volume of a 4-D file, from 0; ``""`` for a 3-D file."""
     raw_dir: Series[str]
     """The raw directory as the caller gave it, the same in all rows."""
+    layout: Series[str]
+    """Name of the layout that the file's name follows; ``""`` for unrecognised files."""
+    registered: Series[str] = pa.Field(isin=["yes", "no", ""])
+    """Whether the subject's scans share one grid and are skull-stripped; ``""`` for unrecognised files."""
+    labels: Series[str] = pa.Field(str_matches=r"^(\d+:\d+( \d+:\d+)*)?$")
+    """Of a label map: value in the file → internal label, ``"0:0 1:1 2:2 4:3"``."""
+    transform: Series[str]
+    """Transform shipped with the scan, relative to ``raw_dir``, or ``identity``; see ``ScanFile.transform``."""
     shape: Series[str] = pa.Field(str_matches=r"^(\d+(x\d+)*)?$")
     """Voxels along (x, y, z), ``"240x240x155"``."""
     spacing_mm: Series[str]
@@ -43,15 +53,20 @@ class ManifestSchema(pa.DataFrameModel):
     """Smallest finite value as stored in the file; NaN where unknown."""
     intensity_max: Series[float] = pa.Field(nullable=True)
     """Largest finite value as stored in the file; NaN where unknown."""
+    tissue_ml: Series[float] = pa.Field(nullable=True)
+    """Volume of the voxels above 0 in mL; NaN where unknown."""
     sha256: Series[str] = pa.Field(str_matches=r"^([0-9a-f]{64})?$")
     """Hash of the file."""
     problems: Series[str]
     """``""`` for a usable file, else sentences joined by ``"; "``."""
+    remarks: Series[str]
+    """What a person should look at though the file is used, as sentences joined by ``"; "``."""
 
     class Config:
         """No other columns; nothing is converted in silence."""
 
         strict = True
+        unique = ["path", "volume"]  # noqa: RUF012  (read by pandera)
 
     @pa.dataframe_check(error="a row without problems must name its subject, hash, shape and intensity range")
     @classmethod
@@ -62,7 +77,7 @@ class ManifestSchema(pa.DataFrameModel):
 
 
 COLUMNS = list(ManifestSchema.to_schema().columns)
-_NUMBERS = ("intensity_min", "intensity_max")
+_NUMBERS = ("intensity_min", "intensity_max", "tissue_ml")
 CSV_LOAD_ARGUMENTS: dict[str, Any] = {
     "dtype": {column: "str" for column in COLUMNS if column not in _NUMBERS},
     "keep_default_na": False,

@@ -12,6 +12,9 @@ DISPLAY_NAMES: dict[str, str] = {
 SEGMENTATION = "seg"
 """The name under which a manifest lists a tumour label map."""
 
+BRAIN_MASK = "brain"
+"""The name under which a manifest lists a brain mask that came with the scans."""
+
 TUMOUR_LABELS: dict[int, str] = {1: "necrotic core", 2: "oedema", 3: "enhancing tumour"}
 """The one internal label convention: that of BraTS 2023. Older archives write 4 for enhancing tumour."""
 

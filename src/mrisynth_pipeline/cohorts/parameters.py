@@ -12,13 +12,15 @@ from mrisynth_pipeline.parameters import Parameters
 class CohortParameters(Parameters):
     """Which scans the study is made of (``params:cohort``)."""
 
-    kind: Literal["phantom", "brats", "ixi"] = "phantom"
-    """``phantom`` fabricates the cohort; the others name the layout of the archive in ``raw_dir``."""
+    kind: Literal["phantom", "brats", "ixi", "mixed"] = "phantom"
+    """``phantom`` fabricates the cohort; the others name the layout of the archive in ``raw_dir``; ``mixed`` is a
+    folder that holds archives of several layouts."""
     raw_dir: Path | None = None
     """Folder of the unpacked archive; required unless ``kind`` is ``phantom``."""
     registered: bool | Literal["auto"] = "auto"
     """Whether a subject's contrasts share one grid and are skull-stripped already. ``auto``: true for
-    BraTS archives, false for IXI archives and the phantom (as from the scanner)."""
+    BraTS archives, false for IXI archives and the phantom (as from the scanner); where it depends on the subject
+    (BIDS), the scans tell."""
     modalities: tuple[str, ...] | None = None
     """Contrasts of the study, in channel order; ``None`` takes those of the layout."""
 

@@ -2,17 +2,23 @@
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mrisynth_pipeline.cohorts.errors import InputError
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
+SCAN_SUFFIXES = (".nii", ".nii.gz", ".nrrd")
+"""Formats that can be read: NIfTI and NRRD."""
+
+IDENTITY = "identity"
+"""Instead of a transform's path: the scan lies in the space that its subject's shipped transforms lead to."""
 
 
 @dataclass(frozen=True)
 class ScanFile:
-    """One file of an archive, as its name tells it; the file itself has not been opened."""
+    """One scan of an archive, as its file name tells it; the file itself has not been opened."""
 
     subject: str
     """Unit of the study: one person at one time point, e.g. ``BraTS-GLI-00005-000``."""
@@ -23,14 +29,25 @@ class ScanFile:
     site: str
     """Hospital or scanner, ``""`` where the archive does not tell."""
     modality: str
-    """Internal contrast name, ``seg`` for a label map. A reader may also name contrasts of its archive
-    that the project has no use for; the manifest leaves them out."""
+    """Internal contrast name, ``seg`` for a tumour label map, ``brain`` for a brain mask. A reader may also name
+    contrasts of its archive that the project has no use for; the manifest leaves them out."""
     path: Path
     """The file, below the raw directory."""
+    volume: int | None = None
+    """Which volume of a 4-D file, from 0; ``None`` for a 3-D file."""
+    labels: Mapping[int, int] = field(default_factory=dict)
+    """For a label map: value in the file → internal label (``modalities.TUMOUR_LABELS``); others are refused."""
+    transform: str | Path = ""
+    """Transform shipped with the archive: an ITK file that maps this scan's points to a space that the subject's
+    scans share, ``IDENTITY`` for the scan that is that space, ``""`` where there is none."""
+    spare: str = ""
+    """Why another scan of the same contrast is taken instead of this one; ``""`` for the one that is used."""
+    layout: str = ""
+    """Name of the layout whose reader found it; filled in by ``layouts.find_scans``."""
 
 
-def nifti_paths(raw_dir: Path) -> list[Path]:
-    """Every NIfTI file below a folder, sorted.
+def scan_paths(raw_dir: Path) -> list[Path]:
+    """Every NIfTI and NRRD file below a folder, sorted.
 
     Links to folders are followed (archives are often linked into place), each real folder once. Hidden
     files are passed over: macOS leaves a ``._name.nii.gz`` beside every file it copies to a foreign disk.
@@ -38,20 +55,48 @@ def nifti_paths(raw_dir: Path) -> list[Path]:
     Raises:
         InputError: A folder cannot be listed.
     """
-    return [path for path in _files(raw_dir) if path.name.endswith(NIFTI_SUFFIXES)]
+    return [path for path in all_files(raw_dir) if path.name.endswith(SCAN_SUFFIXES)]
+
+
+def keep_best(scans: Iterable[ScanFile], rank: Callable[[ScanFile], Any]) -> list[ScanFile]:
+    """Mark all but the best scan of each contrast of each subject as spare.
+
+    For archives in which several series of one contrast are the rule, not a mistake.
+
+    Args:
+        scans: Scans as a reader found them.
+        rank: The smallest value is the best; ties go to the first path.
+
+    Returns:
+        All scans, sorted by path; ``spare`` of the others names the file that is used.
+    """
+    best: dict[tuple[str, str], ScanFile] = {}
+    scans = sorted(scans, key=lambda scan: scan.path)
+    for scan in sorted(scans, key=rank):
+        best.setdefault((scan.subject, scan.modality), scan)
+    marked = []
+    for scan in scans:
+        used = best[scan.subject, scan.modality]
+        second = f"a second {scan.modality} of {scan.subject}: {used.path.name} is used"
+        marked.append(scan if used is scan else replace(scan, spare=second))
+    return marked
 
 
 def describe_contents(raw_dir: Path) -> str:
     """What a folder holds, for an error message: ``"3 .tar and 2 .csv files"`` or ``"no files"``."""
-    kinds = Counter("".join(path.suffixes[-2:]) or "suffixless" for path in _files(raw_dir))
+    kinds = Counter("".join(path.suffixes[-2:]) or "suffixless" for path in all_files(raw_dir))
     if not kinds:
         return "no files"
     named = [f"{count} {kind}" for kind, count in kinds.most_common(4)]
     return f"{' and '.join(named)} file{'' if sum(kinds.values()) == 1 else 's'}"
 
 
-def _files(raw_dir: Path) -> list[Path]:
-    """Every file below a folder that is not hidden, sorted."""
+def all_files(raw_dir: Path) -> list[Path]:
+    """Every file below a folder that is not hidden, sorted; links to folders are followed once.
+
+    Raises:
+        InputError: A folder cannot be listed.
+    """
 
     def refuse(error: OSError) -> None:
         raise InputError(error.filename, f"the folder cannot be listed ({error.strerror})", "Check its permissions")

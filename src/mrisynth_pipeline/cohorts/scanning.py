@@ -1,18 +1,21 @@
 """Checks many scans in parallel processes, one volume per process in memory at any time."""
 
+import logging
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.integrity import KnownScan, ScanCheck, check_scan
+from mrisynth_pipeline.cohorts.integrity import ScanCheck, ScanTask, check_scan
+from mrisynth_pipeline.cohorts.journal import Journal
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 4
 """Files handed to a process at once: a check takes tenths of a second, so small chunks keep all busy."""
@@ -20,24 +23,16 @@ _CHUNK = 4
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-@dataclass(frozen=True)
-class ScanTask:
-    """One call of ``check_scan``; small enough that thousands may wait in a queue."""
-
-    path: Path
-    label_values: frozenset[int] | None = None
-    known: KnownScan | None = None
-
-
-def check_scans(tasks: Iterable[ScanTask], workers: int = 1) -> Iterator[ScanCheck]:
+def check_scans(tasks: Iterable[ScanTask], workers: int = 1, journal: Path | None = None) -> Iterator[ScanCheck]:
     """Check files in parallel, with a progress bar.
 
-    Memory does not grow with the number of scans: only file names go to the processes and only summaries
+    Memory does not grow with the size of the scans: only file names go to the processes and only summaries
     come back.
 
     Args:
         tasks: What to check.
         workers: Number of processes, each with one thread; 1 checks in this process.
+        journal: File that keeps every check as it comes in, see ``journal.Journal``; ``None`` keeps nothing.
 
     Yields:
         One result per task, in the order of the tasks.
@@ -48,10 +43,22 @@ def check_scans(tasks: Iterable[ScanTask], workers: int = 1) -> Iterator[ScanChe
     tasks = list(tasks)
     if workers < 1:
         raise InputError("workers", f"{workers} is no number of processes", "Set it to 1 or more")
+    kept = Journal(journal) if journal else None
+    results = [kept.find(task) for task in tasks] if kept else [None] * len(tasks)
+    to_do = [task for task, result in zip(tasks, results, strict=True) if result is None]
+    if kept and len(to_do) < len(tasks):
+        logger.info("%d of %d files are as they were when they were last checked", len(tasks) - len(to_do), len(tasks))
+    fresh = _results(to_do, min(workers, len(to_do)))
     with tqdm(total=len(tasks), desc="Checking scans", unit="scan") as progress:
-        for result in _results(tasks, min(workers, len(tasks))):
+        for position, task in enumerate(tasks):
+            if results[position] is None:
+                results[position] = next(fresh)
+                if kept:
+                    kept.add(task, results[position])
             progress.update()
-            yield result
+            yield results[position]
+    if kept:
+        kept.keep_only(zip(tasks, results, strict=True))
 
 
 def _results(tasks: list[ScanTask], workers: int) -> Iterator[ScanCheck]:
@@ -72,7 +79,7 @@ def _results(tasks: list[ScanTask], workers: int) -> Iterator[ScanCheck]:
 
 
 def _check(task: ScanTask) -> ScanCheck:
-    return check_scan(task.path, task.label_values, task.known)
+    return check_scan(task.path, task.label_values, task.volume)
 
 
 @contextmanager

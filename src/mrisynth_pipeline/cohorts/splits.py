@@ -14,7 +14,7 @@ import pandas as pd
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.manifest_schema import usable
-from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
 from mrisynth_pipeline.cohorts.parameters import SplitParameters
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def split_report(split: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, Any]:
 def _subjects(manifest: pd.DataFrame) -> pd.DataFrame:
     """Subjects with a usable scan: subject, patient, site; sorted."""
     scans = usable(manifest)
-    scans = scans[scans["modality"] != SEGMENTATION]
+    scans = scans[~scans["modality"].isin([SEGMENTATION, BRAIN_MASK])]
     return scans[["subject", "patient", "site"]].drop_duplicates("subject").sort_values("subject", ignore_index=True)
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from mrisynth_pipeline.cohorts.integrity import ScanCheck, sentence
-from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
 from mrisynth_pipeline.cohorts.scan_files import ScanFile
 
 _SAME_PLACE_MM = 0.1
 """Corners of two grids closer than this are the same place; rounding of headers stays far below."""
+
+_LARGEST_BRAIN_ML = 2200.0
+"""Between the largest brains with their fluid and the smallest adult heads (about 2.7 L on a clinical scan)."""
 
 
 @dataclass
@@ -25,8 +28,8 @@ class CheckedScan:
 
     @property
     def is_label_map(self) -> bool:
-        """Whether this is a label map rather than a scan."""
-        return self.file.modality == SEGMENTATION
+        """Whether this is a label map or a brain mask rather than a scan."""
+        return self.file.modality in (SEGMENTATION, BRAIN_MASK)
 
     def refuse(self, problem: str, remedy: str) -> None:
         """Add a problem."""
@@ -45,12 +48,26 @@ def check_across_files(files: Sequence[ScanFile], checks: Sequence[ScanCheck], r
         One list of sentences per file, in the same order.
     """
     scans = [CheckedScan(file, check, list(check.problems)) for file, check in zip(files, checks, strict=True)]
-    _refuse_second_files(scans, raw_dir)
-    _refuse_equal_files(scans, raw_dir)
+    for scan in scans:
+        if scan.file.spare:
+            scan.refuse(f"is {scan.file.spare}", "Nothing needs doing; to use this one, take the other away")
+    scans_in_question = [scan for scan in scans if not scan.file.spare]
+    _refuse_second_files(scans_in_question, raw_dir)
+    _refuse_equal_files(scans_in_question, raw_dir)
     by_subject = _grouped(scans, lambda scan: scan.file.subject)
     for subject, members in by_subject.items():
         _check_label_maps(subject, members)
     return [scan.problems for scan in scans]
+
+
+def looks_registered(members: Sequence[tuple[ScanFile, ScanCheck]]) -> bool:
+    """Whether a subject's sound scans lie on one grid and hold a brain without its head."""
+    scans = [check for file, check in members if file.modality not in (SEGMENTATION, BRAIN_MASK) and check.affine]
+    return (
+        bool(scans)
+        and all(same_grid(scans[0], other) for other in scans[1:])
+        and all(scan.tissue_ml < _LARGEST_BRAIN_ML for scan in scans)
+    )
 
 
 def same_grid(first: ScanCheck, second: ScanCheck) -> bool:
@@ -84,7 +101,7 @@ def _refuse_equal_files(scans: list[CheckedScan], raw_dir: Path) -> None:
     """Equal bytes under two names: a subject entered twice, or one contrast copied over another."""
     # Files that are bad in themselves (all empty ones are equal) are refused for that already.
     informative = [scan for scan in scans if not scan.check.problems and not _is_empty_label_map(scan)]
-    for twins in _grouped(informative, lambda scan: scan.check.sha256).values():
+    for twins in _grouped(informative, lambda scan: (scan.check.sha256, scan.file.volume)).values():
         for scan in twins:
             strangers = [twin for twin in twins if twin.file.subject != scan.file.subject]
             mixed_up = [

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from mrisynth_pipeline.cohorts.manifest_schema import UNRECOGNISED, usable
-from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES, SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION
 
 _MAX_EXAMPLES = 20
 """Unrecognised files named one by one; the manifest has them all."""
@@ -28,7 +28,7 @@ def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
     """
     known = manifest[manifest["modality"] != UNRECOGNISED]
     unrecognised = manifest.loc[manifest["modality"] == UNRECOGNISED, "path"]
-    scans = usable(known[known["modality"] != SEGMENTATION])
+    scans = usable(known[~known["modality"].isin([SEGMENTATION, BRAIN_MASK])])
     listed = set(known["modality"])
     modalities = [name for name in DISPLAY_NAMES if name in listed]  # channel order
     present = scans.groupby("subject")["modality"].agg(set)

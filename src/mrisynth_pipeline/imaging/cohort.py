@@ -12,7 +12,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
+from mrisynth_pipeline.cohorts.scan_files import IDENTITY
 from mrisynth_pipeline.imaging.parallel import run_jobs
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.subject import ScanSource, fingerprint, preprocess_subject
@@ -46,7 +47,6 @@ def preprocess_cohort(
     manifest: pd.DataFrame,
     store: SubjectStore,
     parameters: PreprocessingParameters,
-    registered: bool,
     modalities: Sequence[str],
 ) -> pd.DataFrame:
     """Prepare every subject of a manifest.
@@ -59,7 +59,6 @@ def preprocess_cohort(
         manifest: One row per scan; rows with a problem count as missing.
         store: Where subject files go.
         parameters: How.
-        registered: The scans share one space and are skull-stripped.
         modalities: Channel order of the study.
 
     Returns:
@@ -68,7 +67,7 @@ def preprocess_cohort(
     Raises:
         InputError: The manifest is empty, or every subject failed.
     """
-    tasks = _tasks(manifest, store, parameters, registered, tuple(modalities))
+    tasks = _tasks(manifest, store, parameters, tuple(modalities))
     if not tasks:
         raise InputError("manifest", "it lists no subject", "Check cohort.raw_dir and cohort.kind")
     rows: dict[str, dict[str, Any]] = {}
@@ -120,7 +119,6 @@ def _tasks(
     manifest: pd.DataFrame,
     store: SubjectStore,
     parameters: PreprocessingParameters,
-    registered: bool,
     modalities: tuple[str, ...],
 ) -> list[SubjectTask]:
     """One task per subject of the manifest, sorted; a subject without usable scans gets one without scans."""
@@ -130,19 +128,29 @@ def _tasks(
     known = manifest[manifest["subject"] != ""]  # unrecognised files have no subject
     for subject, rows in known.groupby("subject", sort=True):
         usable = rows[rows["problems"].fillna("") == ""]
-        usable = usable[usable["modality"].isin([*modalities, SEGMENTATION])]
-        scans = {
-            row.modality: ScanSource(place(Path(row.raw_dir) / row.path), str(row.sha256))
-            for row in usable.itertuples()
-        }
+        usable = usable[usable["modality"].isin([*modalities, SEGMENTATION, BRAIN_MASK])]
+        scans = {row.modality: _source(row, place(Path(row.raw_dir))) for row in usable.itertuples()}
         doubled = sorted(usable["modality"][usable["modality"].duplicated()].unique())
         obstacle = ""
         if doubled:
             obstacle = f"has several scans of {', '.join(doubled)}: keep one of each"
-        elif set(scans) <= {SEGMENTATION}:
+        elif set(scans) <= {SEGMENTATION, BRAIN_MASK}:
             obstacle = f"has no usable scan of {', '.join(modalities)}: see the manifest's problems"
-        tasks.append(SubjectTask(str(subject), scans, modalities, parameters, registered, store, obstacle))
+        registered = (rows["registered"] == "yes").all()
+        tasks.append(SubjectTask(str(subject), scans, modalities, parameters, bool(registered), store, obstacle))
     return tasks
+
+
+def _source(row: Any, raw_dir: Path) -> ScanSource:
+    """The source that a manifest row stands for."""
+    shipped = str(row.transform)
+    return ScanSource(
+        path=raw_dir / row.path,
+        sha256=str(row.sha256),
+        volume=int(row.volume) if row.volume else None,
+        labels={int(value): int(label) for value, label in (pair.split(":") for pair in row.labels.split())},
+        transform=shipped if shipped in ("", IDENTITY) else str(raw_dir / shipped),
+    )
 
 
 def _row(task: SubjectTask, status: str, reason: str = "", quality: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.cohorts.volumes import open_volume
 from mrisynth_pipeline.imaging.geometry import Grid, image_on
 
 _SPACING_MM = (0.1, 20.0)  # a voxel outside this range is a broken header, not a brain scan
@@ -30,12 +31,13 @@ class Scan:
     native: Grid
 
 
-def read_scan(path: str | Path, constant_allowed: bool = False) -> Scan:
-    """Read and check a NIfTI scan.
+def read_scan(path: str | Path, constant_allowed: bool = False, volume: int | None = None) -> Scan:
+    """Read and check a scan.
 
     Args:
-        path: A ``.nii`` or ``.nii.gz`` file.
+        path: A ``.nii``, ``.nii.gz`` or ``.nrrd`` file.
         constant_allowed: A label map without any label is sound; an image without any contrast is not.
+        volume: Which volume of a 4-D file, from 0.
 
     Returns:
         The scan, float32, axes turned to RAS+.
@@ -45,9 +47,9 @@ def read_scan(path: str | Path, constant_allowed: bool = False) -> Scan:
     """
     path = Path(path)
     try:
-        nifti = nib.load(path)
+        nifti = open_volume(path, volume)
         voxels = np.asarray(nifti.get_fdata(dtype=np.float32, caching="unchanged"))
-    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, nib.filebasedimages.ImageFileError) as error:
         raise InputError(path, f"the file cannot be read ({error})", "Fetch it again or leave it out") from error
     if voxels.ndim == 4 and voxels.shape[3] == 1:
         voxels = voxels[..., 0]

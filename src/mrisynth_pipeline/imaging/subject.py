@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
+from mrisynth_pipeline.cohorts.scan_files import IDENTITY
 from mrisynth_pipeline.imaging.brain_extraction import brain_mask
 from mrisynth_pipeline.imaging.geometry import Grid, grid_of, image_on, resample, smooth_for
 from mrisynth_pipeline.imaging.intensity import correct_bias, intensity_range, to_unit
@@ -27,11 +28,15 @@ from mrisynth_pipeline.imaging.scan import Scan, read_scan
 from mrisynth_pipeline.imaging.subject_file import Subject
 from mrisynth_pipeline.imaging.threads import one_itk_thread
 
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 """Raised whenever the steps below change what they write: files made before are then made anew."""
 
 
 _STRIPPED_SHARE = 0.75  # a brain fills half of the tightest box around it; more non-zero voxels are a head
+
+
+USUAL_LABELS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 3}
+"""BraTS' label values, old and new, → internal labels."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,19 @@ class ScanSource:
     """A scan on disk.
 
     Args:
-        path: The NIfTI file.
+        path: The file.
         sha256: Its hash as ingestion saw it.
+        volume: Which volume of a 4-D file, from 0; ``None`` for a 3-D file.
+        labels: For a label map: value in the file → internal label.
+        transform: ITK file that maps this scan's points to a space that the subject's scans share, ``"identity"``
+            for the scan that is that space, ``""`` where no transform came with the scan.
     """
 
     path: Path
     sha256: str
+    volume: int | None = None
+    labels: Mapping[int, int] = field(default_factory=lambda: dict(USUAL_LABELS))
+    transform: str = ""
 
     @classmethod
     def of(cls, path: str | Path) -> "ScanSource":
@@ -59,6 +71,18 @@ class ScanSource:
         except OSError as error:
             raise InputError(path, f"the file cannot be read ({error})", "Check its name and place") from error
 
+    def facts(self) -> dict[str, Any]:
+        """What the source contributes to a subject's file, JSON-ready: its bytes and how they are read."""
+        shipped = self.transform
+        if shipped not in ("", IDENTITY):
+            shipped = ScanSource.of(shipped).sha256
+        return {
+            "sha256": self.sha256,
+            "volume": self.volume,
+            "labels": sorted(self.labels.items()),
+            "transform": shipped,
+        }
+
 
 def fingerprint(
     scans: Mapping[str, ScanSource],
@@ -68,7 +92,7 @@ def fingerprint(
 ) -> str:
     """What a subject's file depends on, as one hash: sources, channel order, parameters, version."""
     facts = {
-        "sources": {name: source.sha256 for name, source in sorted(scans.items())},
+        "sources": {name: source.facts() for name, source in sorted(scans.items())},
         "modalities": list(modalities),
         "registered": bool(registered),
         "parameters": parameters.result_fields(),
@@ -110,7 +134,7 @@ def preprocess_subject(
     clock = _Clock()
     reference = next((name for name in parameters.reference_preference if name in names), names[0])
     with clock("read"):
-        read = {name: read_scan(scans[name].path) for name in names}
+        read = {name: read_scan(scans[name].path, volume=scans[name].volume) for name in names}
     images = {name: scan.image for name, scan in read.items()}
     with clock("mask"):
         foreground = _foreground(subject, images, reference, parameters, registered)
@@ -247,14 +271,16 @@ def _segmentation(
     """
     if SEGMENTATION not in scans:
         return None, None
-    labels = read_scan(scans[SEGMENTATION].path, constant_allowed=True)
+    source = scans[SEGMENTATION]
+    labels = read_scan(source.path, constant_allowed=True, volume=source.volume)
     drawn_on = [name for name, scan in read.items() if scan.native.matches(labels.native)]
     if not drawn_on and not shared_world:
         return None, None
     frame = reference if reference in drawn_on or not drawn_on else drawn_on[0]
     volume = np.rint(resample(labels.image, grid, matrices[frame], "nearest")).astype(np.uint8)
-    volume[volume == 4] = 3  # archives up to BraTS 2021 write enhancing tumour as 4
-    return volume, labels
+    internal = np.zeros(256, dtype=np.uint8)
+    internal[list(source.labels)] = list(source.labels.values())
+    return internal[volume], labels
 
 
 def _source(source: ScanSource, native: Grid) -> dict[str, Any]:

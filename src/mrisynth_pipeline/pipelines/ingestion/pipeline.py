@@ -11,7 +11,7 @@ def create_pipeline(**_: object) -> Pipeline:
     """List and check the scans, then divide the patients."""
     return Pipeline(
         [
-            Node(list_scans, "raw_cohort", "manifest", name="list_scans"),
+            Node(list_scans, ["raw_cohort", "ingestion_workspace"], "manifest", name="list_scans"),
             Node(summarise, "manifest", "manifest_summary", name="summarise_manifest"),
             Node(make_split, ["manifest", "params:split"], "split", name="split_patients"),
             Node(split_report, ["split", "manifest"], "split_summary", name="summarise_split"),

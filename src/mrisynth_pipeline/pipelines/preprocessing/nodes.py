@@ -22,7 +22,7 @@ def prepare_subjects(
     parameters: PreprocessingParameters,
 ) -> pd.DataFrame:
     """Register, mask, scale and resample every subject; one file each, and an index of how it went."""
-    return preprocess_cohort(manifest, subjects, parameters, raw_cohort["registered"], tuple(raw_cohort["modalities"]))
+    return preprocess_cohort(manifest, subjects, parameters, tuple(raw_cohort["modalities"]))
 
 
 def _done(index: pd.DataFrame) -> list[str]:
