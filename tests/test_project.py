@@ -175,7 +175,7 @@ class TestParameters:
             ("test", {"codebrain": {"stag1": {}}}, "codebrain.stag1: there is no such group; did you mean stage1?"),
             ("test", {"segmentatoin": {}}, "segmentatoin: there is no such group; did you mean segmentation?"),
             ("test", {"segmentation": 4}, "segmentation: "),
-            ("test", {"cohort": {"kind": "mars"}}, "cohort.kind: input should be 'phantom', 'brats' or 'ixi'"),
+            ("test", {"cohort": {"kind": "mars"}}, "cohort.kind: input should be 'phantom', 'brats'"),
             ("test", {"cohort": {"kind": "brats"}}, "cohort.kind=brats needs cohort.raw_dir"),
             ("brats", {}, "cohort.kind=brats needs cohort.raw_dir"),
             ("ixi", {}, "cohort.kind=ixi needs cohort.raw_dir"),

@@ -1,0 +1,41 @@
+"""Kedro's file datasets, written whole or not at all: a killed run leaves the old file or the new one."""
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro_datasets import json, pandas, text
+
+
+class AtomicSave:
+    """Mixin for local single-file datasets: writes a file beside the final one, then renames it."""
+
+    _filepath: PurePosixPath
+
+    def save(self, data: Any) -> None:
+        """Save as the dataset does, but all at once."""
+        final = self._filepath
+        unfinished = final.with_name(f".{final.name}.{os.getpid()}")
+        self._filepath = unfinished
+        try:
+            super().save(data)
+            Path(unfinished).replace(final)
+        finally:
+            self._filepath = final
+            Path(unfinished).unlink(missing_ok=True)
+
+
+class CSVDataset(AtomicSave, pandas.CSVDataset):
+    """A table as CSV."""
+
+
+class ParquetDataset(AtomicSave, pandas.ParquetDataset):
+    """A table as parquet."""
+
+
+class JSONDataset(AtomicSave, json.JSONDataset):
+    """A JSON file."""
+
+
+class TextDataset(AtomicSave, text.TextDataset):
+    """A text file."""

@@ -1,0 +1,45 @@
+"""A file is the old one or the new one, never half of one."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from mrisynth_pipeline.datasets.atomic import CSVDataset, JSONDataset, ParquetDataset, TextDataset
+
+TABLE = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+CASES = [(CSVDataset, TABLE), (ParquetDataset, TABLE), (JSONDataset, {"a": [1]}), (TextDataset, "text")]
+
+
+@pytest.mark.parametrize(("kind", "data"), CASES)
+def test_what_is_saved_comes_back_and_nothing_else_is_left(tmp_path, kind, data):
+    dataset = kind(filepath=str(tmp_path / "new" / "file"))
+    dataset.save(data)
+    again = dataset.load()
+    assert again.equals(data) if isinstance(data, pd.DataFrame) else again == data
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    dataset = JSONDataset(filepath=str(tmp_path / "file.json"))
+    dataset.save({"whole": True})
+    with pytest.raises(Exception, match="serializable"):
+        dataset.save({"a": 1, "b": object()})  # json has written half of it by then
+    assert json.loads((tmp_path / "file.json").read_text()) == {"whole": True}
+    assert [path.name for path in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_the_file_appears_under_its_name_only_when_it_is_whole(tmp_path, monkeypatch):
+    path = tmp_path / "file.csv"
+    seen = []
+    original = pd.DataFrame.to_csv
+
+    def watched(self, *args, **kwargs):
+        result = original(self, *args, **kwargs)
+        seen.append(path.exists())
+        return result
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", watched)
+    CSVDataset(filepath=str(path)).save(TABLE)
+    assert seen == [False]
+    assert path.is_file()
