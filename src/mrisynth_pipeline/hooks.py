@@ -165,11 +165,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 class Results:
-    """Ends a run that made a report by printing the result table and where the report is."""
+    """Ends a run by printing its last word: the result table, or after ingestion alone what is odd about the scans."""
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Print both, if this run made them."""
-        if "results_table" in pipeline.all_outputs():
-            report = Path(str(catalog.get("report")._filepath))
-            click.echo(f"\n{catalog.load('results_table')}\n\nReport: {report}")
+        """Print table and page, if this run made them."""
+        for table, page in (("results_table", "report"), ("cohort_quality_table", "cohort_quality")):
+            if table in pipeline.all_outputs():
+                place = Path(str(catalog.get(page)._filepath))
+                click.echo(f"\n{catalog.load(table)}\n\nReport: {place}")
+                return

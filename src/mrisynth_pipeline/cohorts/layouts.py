@@ -98,12 +98,15 @@ def find_scans(kind: str, raw_dir: Path) -> list[ScanFile]:
     )
 
 
-def study_modalities(kind: str, found: Sequence[ScanFile], wanted: Sequence[str] | None = None) -> tuple[str, ...]:
+def study_modalities(
+    kind: str, raw_dir: Path, wanted: Sequence[str] | None = None, found: Sequence[ScanFile] | None = None
+) -> tuple[str, ...]:
     """The contrasts of a study, in channel order.
 
     Args:
         kind: Name of the layout.
-        found: Its scans.
+        raw_dir: Folder of the unpacked archive; looked into only where the layout is open-ended.
+        found: Its scans, if they are known already.
         wanted: Contrasts asked for; ``None`` takes all of the layout, or where a layout is open-ended those found.
 
     Raises:
@@ -121,12 +124,10 @@ def study_modalities(kind: str, found: Sequence[ScanFile], wanted: Sequence[str]
         return tuple(wanted)
     if not layout.open_ended:
         return layout.modalities
-    present = {scan.modality for scan in found}
+    present = {scan.modality for scan in (find_scans(kind, raw_dir) if found is None else found)}
     modalities = tuple(name for name in layout.modalities if name in present)
     if not modalities:
-        raise InputError(
-            "cohort.raw_dir", f"no scan there is one of {', '.join(layout.modalities)}", "Look at the file names"
-        )
+        raise InputError(raw_dir, f"no scan there is one of {', '.join(layout.modalities)}", "Look at the file names")
     return modalities
 
 

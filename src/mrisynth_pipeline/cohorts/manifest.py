@@ -83,7 +83,7 @@ def build_manifest(
     """
     layout, raw_dir = get_layout(kind), Path(raw_dir)
     found = find_scans(kind, raw_dir)
-    modalities = study_modalities(kind, found, modalities)
+    modalities = study_modalities(kind, raw_dir, modalities, found)
     files = sorted(
         (file for file in found if file.modality in (*modalities, SEGMENTATION, BRAIN_MASK)),
         key=lambda file: (file.subject, file.modality, file.path.as_posix(), file.volume or 0),
@@ -92,11 +92,11 @@ def build_manifest(
 
     tasks = [ScanTask(file.path, frozenset(file.labels) or None, file.volume) for file in files]
     checks = list(check_scans(tasks, workers, journal))
-    problems = check_across_files(files, checks, raw_dir)
+    checked = check_across_files(files, checks, raw_dir)
     ready = _registered_subjects(files, checks, registered)
     rows = [
-        _row(file, check, texts, raw_dir, registered=file.subject in ready)
-        for file, check, texts in zip(files, checks, problems, strict=True)
+        _row(scan.file, scan.check, raw_dir, scan.problems, scan.remarks, registered=scan.file.subject in ready)
+        for scan in checked
     ]
     strangers = unrecognised_files(raw_dir, found)
     rows += [_unrecognised_row(path, layout, raw_dir) for path in strangers]
@@ -104,7 +104,7 @@ def build_manifest(
     manifest = manifest.sort_values(["subject", "modality", "path", "volume"], ignore_index=True)
     if strangers:
         logger.warning("%s: %d files with unrecognised names are left out", raw_dir, len(strangers))
-    if refused := sum(map(bool, problems)):
+    if refused := sum(bool(scan.problems) for scan in checked):
         logger.warning("%s: %d of %d files are refused, the manifest says why", raw_dir, refused, len(files))
     _require_a_usable_scan(manifest, raw_dir)
     return validate_manifest(manifest)
@@ -145,7 +145,12 @@ def _registered_subjects(files: list[ScanFile], checks: list[ScanCheck], registe
 
 
 def _row(
-    file: ScanFile, check: ScanCheck, problems: list[str], raw_dir: Path, registered: bool | None = None
+    file: ScanFile,
+    check: ScanCheck,
+    raw_dir: Path,
+    problems: list[str],
+    remarks: list[str],
+    registered: bool | None = None,
 ) -> dict[str, Any]:
     shipped = file.transform.relative_to(raw_dir).as_posix() if isinstance(file.transform, Path) else file.transform
     return {
@@ -168,7 +173,7 @@ def _row(
         "tissue_ml": check.tissue_ml,
         "sha256": check.sha256,
         "problems": "; ".join(problems),
-        "remarks": "; ".join(check.remarks),
+        "remarks": "; ".join(remarks),
     }
 
 
@@ -176,4 +181,4 @@ def _unrecognised_row(path: Path, layout: Layout, raw_dir: Path) -> dict[str, An
     problem = f"its name is not of this layout (expected names like {layout.example})"
     reason = sentence(path, problem, "Rename it, or leave it where it is: it is not used")
     nowhere = ScanFile(subject="", patient="", session="", site="", modality=UNRECOGNISED, path=path)
-    return _row(nowhere, ScanCheck(), [reason], raw_dir)
+    return _row(nowhere, ScanCheck(), raw_dir, [reason], [])

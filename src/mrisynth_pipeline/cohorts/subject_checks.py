@@ -14,6 +14,9 @@ from mrisynth_pipeline.cohorts.scan_files import ScanFile
 _SAME_PLACE_MM = 0.1
 """Corners of two grids closer than this are the same place; rounding of headers stays far below."""
 
+_FAR_APART_MM = 80.0
+"""Half a head: the fields of view of one session are closer to each other."""
+
 _LARGEST_BRAIN_ML = 2200.0
 """Between the largest brains with their fluid and the smallest adult heads (about 2.7 L on a clinical scan)."""
 
@@ -25,6 +28,7 @@ class CheckedScan:
     file: ScanFile
     check: ScanCheck
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def is_label_map(self) -> bool:
@@ -35,9 +39,13 @@ class CheckedScan:
         """Add a problem."""
         self.problems.append(sentence(self.file.path, problem, remedy))
 
+    def remark(self, oddity: str, advice: str) -> None:
+        """Add a remark: worth a look, no reason to refuse."""
+        self.remarks.append(sentence(self.file.path, oddity, advice))
 
-def check_across_files(files: Sequence[ScanFile], checks: Sequence[ScanCheck], raw_dir: Path) -> list[list[str]]:
-    """Problems of every file: its own, then those that only show beside the other files.
+
+def check_across_files(files: Sequence[ScanFile], checks: Sequence[ScanCheck], raw_dir: Path) -> list[CheckedScan]:
+    """Problems and remarks of every file: its own, then those that only show beside the other files.
 
     Args:
         files: Scans and label maps of the cohort.
@@ -45,9 +53,12 @@ def check_across_files(files: Sequence[ScanFile], checks: Sequence[ScanCheck], r
         raw_dir: Folder that other files are named relative to.
 
     Returns:
-        One list of sentences per file, in the same order.
+        One entry per file, in the same order.
     """
-    scans = [CheckedScan(file, check, list(check.problems)) for file, check in zip(files, checks, strict=True)]
+    scans = [
+        CheckedScan(file, check, list(check.problems), list(check.remarks))
+        for file, check in zip(files, checks, strict=True)
+    ]
     for scan in scans:
         if scan.file.spare:
             scan.refuse(f"is {scan.file.spare}", "Nothing needs doing; to use this one, take the other away")
@@ -57,7 +68,8 @@ def check_across_files(files: Sequence[ScanFile], checks: Sequence[ScanCheck], r
     by_subject = _grouped(scans, lambda scan: scan.file.subject)
     for subject, members in by_subject.items():
         _check_label_maps(subject, members)
-    return [scan.problems for scan in scans]
+        _check_places(subject, [scan for scan in members if not scan.problems and not scan.is_label_map])
+    return scans
 
 
 def looks_registered(members: Sequence[tuple[ScanFile, ScanCheck]]) -> bool:
@@ -138,6 +150,26 @@ def _check_label_maps(subject: str, members: list[CheckedScan]) -> None:
             own = "x".join(map(str, label_map.check.shape))
             problem = f"its grid ({own}) is that of no scan of {subject} ({_listed(shapes)}, or placed elsewhere)"
             label_map.refuse(problem, "Resample it onto one of the scans with nearest neighbour, or take it away")
+
+
+def _check_places(subject: str, scans: list[CheckedScan]) -> None:
+    """Scans of one head lie about the same place in scanner coordinates; if not, a header is wrong."""
+    if len(scans) < 2:
+        return
+    centres = np.array([_centre(scan.check) for scan in scans])
+    for position, scan in enumerate(scans):
+        others = np.delete(centres, position, axis=0)
+        distance = float(np.linalg.norm(others - centres[position], axis=1).min())
+        if distance > _FAR_APART_MM:
+            scan.remark(
+                f"its middle lies {distance:.0f} mm away from that of every other scan of {subject}",
+                "Its header may be wrong, or it is of another session: look at the registration",
+            )
+
+
+def _centre(check: ScanCheck) -> np.ndarray:
+    """World point (RAS mm) of the middle voxel."""
+    return (np.array(check.affine) @ [*((np.array(check.shape) - 1) / 2), 1.0])[:3]
 
 
 def _relative(scan: CheckedScan, raw_dir: Path) -> str:

@@ -2,17 +2,22 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from mrisynth_pipeline.cohorts.findings import find_oddities
 from mrisynth_pipeline.cohorts.manifest import summarise
 from mrisynth_pipeline.cohorts.splits import make_split, split_report
 from mrisynth_pipeline.pipelines.ingestion.nodes import list_scans
+from mrisynth_pipeline.reporting.cohort_quality import quality_page, quality_text
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """List and check the scans, then divide the patients."""
+    """List and check the scans, say what is odd about them, then divide the patients."""
     return Pipeline(
         [
             Node(list_scans, ["raw_cohort", "ingestion_workspace"], "manifest", name="list_scans"),
             Node(summarise, "manifest", "manifest_summary", name="summarise_manifest"),
+            Node(find_oddities, "manifest", "findings", name="list_findings"),
+            Node(quality_text, ["manifest_summary", "findings"], "cohort_quality_table", name="tabulate_quality"),
+            Node(quality_page, ["manifest_summary", "findings"], "cohort_quality", name="write_quality_page"),
             Node(make_split, ["manifest", "params:split"], "split", name="split_patients"),
             Node(split_report, ["split", "manifest"], "split_summary", name="summarise_split"),
         ]

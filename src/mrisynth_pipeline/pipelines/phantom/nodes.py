@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mrisynth_pipeline.cohorts.layouts import find_scans, study_modalities
+from mrisynth_pipeline.cohorts.layouts import LAYOUTS, study_modalities
 from mrisynth_pipeline.cohorts.parameters import CohortParameters, PhantomParameters
 
 
@@ -23,7 +23,7 @@ def provide_raw_cohort(cohort: CohortParameters, phantom: PhantomParameters, pha
     is_phantom = cohort.kind == "phantom"
     layout = phantom.layout if is_phantom else cohort.kind
     # The phantom is "as from the scanner" unless it is asked to be otherwise.
-    usual = False if is_phantom else None
+    usual = False if is_phantom else LAYOUTS[layout].registered
     registered = usual if cohort.registered == "auto" else cohort.registered
     if is_phantom:
         from mrisynth_pipeline.cohorts.phantom.cohort import fabricate_cohort
@@ -38,6 +38,6 @@ def provide_raw_cohort(cohort: CohortParameters, phantom: PhantomParameters, pha
         # Relative where possible: the manifest is then the same on every machine.
         "raw_dir": os.path.relpath(raw_dir) if Path(raw_dir).is_relative_to(Path.cwd()) else str(raw_dir),
         "registered": registered,
-        "modalities": list(study_modalities(layout, find_scans(layout, raw_dir), cohort.modalities)),
+        "modalities": list(study_modalities(layout, raw_dir, cohort.modalities)),
         "phantom": is_phantom,
     }
