@@ -15,7 +15,7 @@ from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
         ({"grid": {"spacing_mm": [0.01, 1, 1]}}, "preprocessing.grid.spacing_mm"),
         ({"registration": {"levels_mm": [2, 4]}}, "coarse to fine"),
         ({"registration": {"levels_mm": []}}, "levels_mm"),
-        ({"workers": 2, "dask_scheduler": "tcp://host:8786"}, "exclude each other"),
+        ({"workers": 2, "scheduler": "tcp://host:8786"}, "exclude each other"),
         ({"mask": "skull"}, "brain"),
         ({"intensity": {"lower": 1}}, "lower"),
     ],

@@ -82,7 +82,7 @@ def preprocess_cohort(
             to_do.append(task)
     if len(tasks) > len(to_do):
         logger.info("%d of %d subjects are up to date", len(tasks) - len(to_do), len(tasks))
-    outcomes = run_jobs(prepare_and_write, to_do, parameters.workers or os.cpu_count() or 1, parameters.dask_scheduler)
+    outcomes = run_jobs(prepare_and_write, to_do, parameters.workers or os.cpu_count() or 1, parameters.scheduler)
     for position, row, failure in tqdm(outcomes, total=len(to_do), desc="Preprocessing", disable=not to_do):
         task = to_do[position]
         rows[task.subject] = row or _row(task, "failed", failure)
@@ -123,7 +123,7 @@ def _tasks(
 ) -> list[SubjectTask]:
     """One task per subject of the manifest, sorted; a subject without usable scans gets one without scans."""
     tasks = []
-    place = Path.absolute if parameters.dask_scheduler else Path  # other machines start in other folders
+    place = Path.absolute if parameters.scheduler else Path  # other machines start in other folders
     store = SubjectStore(place(Path(store.directory)))
     known = manifest[manifest["subject"] != ""]  # unrecognised files have no subject
     for subject, rows in known.groupby("subject", sort=True):

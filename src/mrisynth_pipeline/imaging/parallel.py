@@ -14,7 +14,9 @@ logger = logging.getLogger(__name__)
 # Forked children inherit ITK's and torch's thread locks as they happen to be, and hang. Spawned ones do not.
 _CONTEXT = multiprocessing.get_context("spawn")
 
-DIED = "its worker process died twice (most often: not enough memory; lower preprocessing.workers)"
+_ANSWER_SECONDS = 30
+
+DIED = "its worker process died twice (most often: not enough memory; use fewer workers)"
 
 
 def run_jobs(
@@ -119,14 +121,26 @@ def _alone(function: Callable[[Any], Any], arguments: Sequence[Any], position: i
 def _on_dask(
     function: Callable[[Any], Any], arguments: Sequence[Any], scheduler: str
 ) -> Iterator[tuple[int, Any, str]]:
-    """A ``dask.distributed`` cluster, which retries jobs of dead workers itself."""
+    """A ``dask.distributed`` cluster, which itself gives jobs of dead workers to others (three times at most)."""
     try:
-        from distributed import Client, as_completed
+        from distributed import Client, KilledWorker, as_completed
     except ImportError as error:
-        remedy = "pip install distributed, or leave dask_scheduler empty to use local processes"
-        raise InputError("preprocessing.dask_scheduler", "dask.distributed is not installed", remedy) from error
-    with Client(scheduler) as client:
+        remedy = 'pip install "mrisynth_pipeline[dask]", or leave preprocessing.scheduler empty to use local processes'
+        raise InputError("preprocessing.scheduler", "dask.distributed is not installed", remedy) from error
+    try:
+        client = Client(scheduler, timeout=_ANSWER_SECONDS)
+    except (OSError, ValueError) as error:
+        remedy = "Start one with `dask scheduler` and workers with `dask worker ADDRESS`, or leave it empty"
+        raise InputError(f"preprocessing.scheduler={scheduler}", f"no scheduler answers ({error})", remedy) from error
+    with client:
+        if not client.scheduler_info()["workers"]:
+            logger.warning("The Dask scheduler %s has no workers yet: waiting for some", scheduler)
         futures = client.map(function, arguments, pure=False)
         position_of = {future.key: position for position, future in enumerate(futures)}
         for future in as_completed(futures):
-            yield _outcome(position_of[future.key], future.result)
+            position = position_of[future.key]
+            if isinstance(future.exception(), KilledWorker):
+                yield position, None, DIED
+            else:
+                yield _outcome(position, future.result)
+            future.release()  # rows are small, but a cluster outlives this run

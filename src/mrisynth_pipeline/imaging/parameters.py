@@ -93,9 +93,10 @@ class PreprocessingParameters(Parameters):
     workers: int | None = Field(None, ge=1)
     """Processes that each prepare one subject at a time; ``None`` uses every core, 1 stays in
     this process."""
-    dask_scheduler: str | None = None
+    scheduler: str | None = None
     """Address of a running ``dask.distributed`` scheduler (``tcp://host:8786``): subjects are sent there
-    instead of to local processes. All machines must see the same files."""
+    instead of to local processes. All machines must see the same files under the same paths and have this package
+    installed (``pip install "mrisynth_pipeline[dask]"``)."""
 
     @model_validator(mode="after")
     def _reference_is_known(self) -> "PreprocessingParameters":
@@ -106,13 +107,13 @@ class PreprocessingParameters(Parameters):
             )
         if len(set(self.reference_preference)) != len(self.reference_preference):
             raise ValueError("preprocessing.reference_preference names a contrast twice")
-        if self.dask_scheduler is not None and self.workers is not None:
+        if self.scheduler is not None and self.workers is not None:
             raise ValueError(
-                "preprocessing.workers and preprocessing.dask_scheduler exclude each other: "
+                "preprocessing.workers and preprocessing.scheduler exclude each other: "
                 "the scheduler knows its own workers"
             )
         return self
 
     def result_fields(self) -> dict:
         """The parameters that change a subject's file, JSON-ready: all but who does the work."""
-        return self.model_dump(mode="json", exclude={"workers", "dask_scheduler"})
+        return self.model_dump(mode="json", exclude={"workers", "scheduler"})
