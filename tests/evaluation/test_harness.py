@@ -52,6 +52,11 @@ def test_every_pair_once(store):
     assert (rows["slice_psnr"] == 100).all()
 
 
+def test_a_published_window_says_which_slices_are_scored(store):
+    rows = score_cohort("x", peek, store, ["whole"], MODALITIES, PARAMETERS, {"whole": (1, 3)})
+    assert set(rows["n_slices"]) == {3}
+
+
 def test_a_method_cannot_see_what_is_missing(store):
     seen = []
 
@@ -82,11 +87,11 @@ def test_a_subject_on_which_a_method_fails_is_left_out_and_said(store, caplog):
             raise RuntimeError("out of luck")
         return volumes
 
-    scores = score_cohort("x", fragile, store, ["bad", "whole"], MODALITIES, PARAMETERS)
+    scores = score_cohort("x", fragile, store, ["bad", "whole"], MODALITIES, PARAMETERS, {})
     assert set(scores["subject"]) == {"whole"}
     assert "failed on subject bad" in caplog.text
     with pytest.raises(RuntimeError, match="out of luck"):
-        score_cohort("x", fragile, store, ["bad"], MODALITIES, PARAMETERS)
+        score_cohort("x", fragile, store, ["bad"], MODALITIES, PARAMETERS, {})
 
 
 def test_downstream_segmentation_replaces_one_contrast_at_a_time(store):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.imaging.native import contrast_to_native, to_native
+from mrisynth_pipeline.imaging.native import axial_window, contrast_to_native, to_native
 from mrisynth_pipeline.imaging.subject import ScanSource, preprocess_subject
 from mrisynth_pipeline.imaging.subject_file import open_subject, write_subject
 
@@ -69,3 +69,43 @@ def test_masks_keep_their_values(subject):
 def test_a_space_that_does_not_exist_is_named(subject):
     with pytest.raises(InputError, match=r"flair.*Choose one of: t1"):
         to_native(subject.volumes()[0], subject.metadata, "flair")
+
+
+class TestAxialWindow:
+    ABOUT = {  # noqa: RUF012
+        "subject": "a",
+        "reference": "t2",
+        "transforms": {},
+        "sources": {"t2": {"affine": np.diag([-1.0, -1, 2, 1]).tolist(), "shape": [20, 20, 30]}},
+        "grid_affine": np.diag([1.0, 1, 1, 1]).tolist(),
+    }
+
+    @pytest.mark.parametrize(
+        ("grid_z_mm", "offset_mm", "expected"),
+        [
+            (2.0, 0.0, (10, 19)),  # the grid is the scan's: the same slices
+            (2.0, -8.0, (14, 23)),  # it starts four slices lower
+            (1.0, 0.0, (20, 38)),  # twice as fine: all slices whose centre lies inside the window
+            (4.0, 0.0, (5, 9)),
+        ],
+    )
+    def test_slices_of_the_scan_become_slices_of_the_grid(self, grid_z_mm, offset_mm, expected):
+        affine = np.diag([1.0, 1, grid_z_mm, 1])
+        affine[2, 3] = offset_mm
+        about = self.ABOUT | {"grid_affine": affine.tolist()}
+        assert axial_window(about, 60, 10, 19) == expected
+
+    def test_a_scan_stored_from_the_top_counts_from_the_top(self):
+        affine = np.diag([1.0, 1, -2, 1])
+        affine[2, 3] = 58  # slice 29 is the lowest, at 0 mm
+        about = self.ABOUT | {"sources": {"t2": {"affine": affine.tolist(), "shape": [20, 20, 30]}}}
+        assert axial_window(about | {"grid_affine": np.diag([1.0, 1, 2, 1]).tolist()}, 30, 0, 4) == (25, 29)
+
+    def test_a_sagittal_scan_counts_along_its_own_axis_from_foot_to_head(self):
+        sagittal = np.array([[0, 0, 1.2, 0], [1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1]])
+        about = self.ABOUT | {"sources": {"t2": {"affine": sagittal.tolist(), "shape": [40, 50, 20]}}}
+        assert axial_window(about, 50, 10, 19) == (10, 19)
+
+    def test_a_window_is_cut_to_the_grid(self):
+        about = self.ABOUT | {"grid_affine": np.diag([1.0, 1, 2, 1]).tolist()}
+        assert axial_window(about, 15, 10, 19) == (10, 14)

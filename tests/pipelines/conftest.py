@@ -56,6 +56,7 @@ def study() -> dict[str, Any]:
         "test": ["d", "e"],
         "complete": ["a", "c", "d", "e"],
         "labelled": ["c", "d", "e"],
+        "slice_windows": {},
         "data_fingerprint": "scans",
         "fingerprint": "files",
     }

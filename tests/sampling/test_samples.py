@@ -27,8 +27,17 @@ def test_only_slices_with_enough_brain_are_drawn():
     assert brain_slices(mask, 0.2).tolist() == [2]
 
 
+def test_a_published_window_counts_instead(store):
+    mask = np.zeros((4, 10, 10), bool)
+    assert brain_slices(mask, 0.2, window=(1, 2)).tolist() == [1, 2]
+    assert brain_slices(mask, 0.2, window=(3, 2)).tolist() == []
+    dataset = SliceDataset(store, ["a", "b"], minimum_area=0.05, windows={"b": (2, 4)})
+    assert [z for subject, z in dataset.items if subject == "b"] == [2, 3, 4]
+    assert len(dataset) == 8 + 3
+
+
 def test_a_sample_is_the_slice_of_the_file(store):
-    dataset = SliceDataset(store, ["a", "b"], minimum_area=0.05)
+    dataset = SliceDataset(store, ["a", "b"], minimum_area=0.05, windows={})
     assert len(dataset) == 16
     subject, z = dataset.items[9]
     sample = dataset[9, 0]
@@ -37,7 +46,7 @@ def test_a_sample_is_the_slice_of_the_file(store):
 
 
 def test_a_dataset_travels_to_worker_processes(store):
-    dataset = SliceDataset(store, ["a"], minimum_area=0.05)
+    dataset = SliceDataset(store, ["a"], minimum_area=0.05, windows={})
     expected = dataset[0, 0]["images"]
     assert torch.equal(pickle.loads(pickle.dumps(dataset))[0, 0]["images"], expected)
 

@@ -15,7 +15,7 @@ from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
 from mrisynth_pipeline.metrics.image import TrueVolume
 from mrisynth_pipeline.models.door import Imputer, impute_volume
 from mrisynth_pipeline.sampling.availability import all_subsets, subset_name
-from mrisynth_pipeline.sampling.slices import brain_slices
+from mrisynth_pipeline.sampling.slices import SliceWindows, brain_slices
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ def score_subject(
     file: SubjectFile,
     modalities: tuple[str, ...],
     parameters: EvaluationParameters,
+    window: Sequence[int] | None = None,
 ) -> list[dict]:
     """Every (subset → missing contrast) pair of one subject.
 
@@ -56,13 +57,14 @@ def score_subject(
         file: The subject.
         modalities: Contrasts in channel order.
         parameters: Which slices count.
+        window: First and last slice that count instead, where a published list says so.
 
     Returns:
         Rows with ``method``, ``subject``, ``inputs``, ``n_inputs``, ``target`` and the scores of both protocols.
     """
     volumes, mask = torch.from_numpy(file.volumes()), torch.from_numpy(file.mask())
     present = torch.from_numpy(np.asarray(file.present))
-    slices = brain_slices(file.mask(), parameters.minimum_brain_area)
+    slices = brain_slices(file.mask(), parameters.minimum_brain_area, window)
     truth = {
         channel: TrueVolume(volumes[channel], mask, slices) for channel in range(len(modalities)) if present[channel]
     }
@@ -93,6 +95,7 @@ def score_cohort(
     subjects: Sequence[str],
     modalities: tuple[str, ...],
     parameters: EvaluationParameters,
+    windows: SliceWindows,
 ) -> pd.DataFrame:
     """Score a method on every subject; a subject on which it fails is reported and left out.
 
@@ -103,6 +106,7 @@ def score_cohort(
         subjects: Whom to score.
         modalities: Contrasts in channel order.
         parameters: How.
+        windows: See :data:`~mrisynth_pipeline.sampling.slices.SliceWindows`.
 
     Returns:
         One row per subject, subset and target.
@@ -113,7 +117,7 @@ def score_cohort(
     rows, failures = [], []
     for subject in tqdm(subjects, desc=f"Scoring {name}", unit="subject"):
         try:
-            rows += score_subject(name, predict, store.open(subject), modalities, parameters)
+            rows += score_subject(name, predict, store.open(subject), modalities, parameters, windows.get(subject))
         except Exception as error:
             logger.exception("%s failed on subject %s: it is left out of the method's rows", name, subject)
             failures.append(f"{subject}: {error}")

@@ -29,6 +29,31 @@ def native_grid(about: Mapping[str, Any], space: str) -> Grid:
     return Grid(tuple(source["shape"]), np.asarray(source["affine"], dtype=float))
 
 
+def axial_window(about: Mapping[str, Any], depth: int, first: int, last: int) -> tuple[int, int]:
+    """Which axial slices of the model grid a window of the reference scan's own axial slices covers.
+
+    Args:
+        about: Metadata of a subject file.
+        depth: Number of axial slices of the model grid.
+        first: First slice of the window, counted from 0 along the scan's axis that is closest to the body's, as stored.
+        last: Last slice, inclusive.
+
+    Returns:
+        First and last z index on the model grid, inclusive; within it. An empty window has first > last.
+    """
+    native = native_grid(about, about["reference"])
+    to_grid = np.linalg.inv(np.asarray(about["grid_affine"], dtype=float))
+    from_scan = np.linalg.inv(np.asarray(about["transforms"].get(about["reference"], np.eye(4)), dtype=float))
+    to_z = (to_grid @ from_scan @ native.affine)[2]
+    axis = int(np.argmax(np.abs(native.affine[2, :3] / native.spacing)))
+    middle = [(n - 1) / 2 for n in native.size]
+    # Faces of the outermost slices, half a slice beyond their centres.
+    faces = [[*middle[:axis], k, *middle[axis + 1 :], 1.0] for k in (first - 0.5, last + 0.5)]
+    low, high = sorted(float(to_z @ np.asarray(face)) for face in faces)
+    inside = 1e-3  # rounding of headers
+    return max(0, int(np.ceil(low + inside))), min(depth - 1, int(np.floor(high - inside)))
+
+
 def to_native(
     volume: NDArray, about: Mapping[str, Any], space: str | None = None, interpolation: str = "linear"
 ) -> nib.Nifti1Image:

@@ -1,6 +1,6 @@
 """Axial slices of subject files as training samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,21 @@ from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.parameters import Parameters
 from mrisynth_pipeline.sampling.augmentation import AugmentationParameters, SliceAugmentation
 
+SliceWindows = Mapping[str, Sequence[int]]
+"""Subject → first and last axial slice (inclusive) that a published study used; subjects without one have them all."""
 
-def brain_slices(mask: np.ndarray, minimum_area: float) -> np.ndarray:
-    """Indices of the axial slices whose brain fills at least a share of the slice.
+
+def brain_slices(mask: np.ndarray, minimum_area: float, window: Sequence[int] | None = None) -> np.ndarray:
+    """Indices of the axial slices that count.
 
     Args:
         mask: Brain mask [z, y, x].
-        minimum_area: Smallest share of a slice's pixels, in [0, 1].
+        minimum_area: Smallest share of a slice's pixels that the brain must fill, in [0, 1].
+        window: First and last slice (inclusive) of a published list: these and no others, however much brain they
+            show.
     """
+    if window is not None:
+        return np.arange(window[0], window[1] + 1)
     return np.flatnonzero(mask.mean(axis=(1, 2)) >= max(minimum_area, np.finfo(float).tiny))
 
 
@@ -33,6 +40,7 @@ class SliceDataset(Dataset):
         store: The subject files.
         subjects: Whose slices.
         minimum_area: See :func:`brain_slices`.
+        windows: See :data:`SliceWindows`.
         augment: Applied to every slice; ``None`` for validation.
     """
 
@@ -41,11 +49,14 @@ class SliceDataset(Dataset):
         store: SubjectStore,
         subjects: Sequence[str],
         minimum_area: float,
+        windows: SliceWindows,
         augment: SliceAugmentation | None = None,
     ) -> None:
         self.store, self.augment = store, augment
         self.items = [
-            (subject, int(z)) for subject in subjects for z in brain_slices(store.open(subject).mask(), minimum_area)
+            (subject, int(z))
+            for subject in subjects
+            for z in brain_slices(store.open(subject).mask(), minimum_area, windows.get(subject))
         ]
         self._open: dict[str, Any] = {}
 
@@ -80,7 +91,11 @@ class SliceParameters(Parameters):
 
 
 def slice_samples(
-    store: SubjectStore, subjects: Sequence[str], parameters: SliceParameters, augmented: bool = True
+    store: SubjectStore,
+    subjects: Sequence[str],
+    parameters: SliceParameters,
+    windows: SliceWindows,
+    augmented: bool = True,
 ) -> SliceDataset:
     """The slices of some subjects as the parameters of a training ask for them.
 
@@ -88,9 +103,10 @@ def slice_samples(
         store: The subject files.
         subjects: Whose slices; may be empty.
         parameters: Which slices, and the augmentation.
+        windows: See :data:`SliceWindows`.
         augmented: False for validation.
     """
     augment = None
     if augmented and subjects:
         augment = SliceAugmentation(parameters.augmentation, store.open(subjects[0]).shape[2:])
-    return SliceDataset(store, subjects, parameters.minimum_brain_area, augment)
+    return SliceDataset(store, subjects, parameters.minimum_brain_area, windows, augment)

@@ -47,6 +47,7 @@ def score_method(
         study["test"],
         tuple(study["modalities"]),
         parameters,
+        study["slice_windows"],
     )
 
 
@@ -75,7 +76,7 @@ def score_true_codes(
         return imputed.transpose(0, 1)
 
     members, modalities = complete_subjects(study, "test")[: parameters.ceiling_subjects], tuple(study["modalities"])
-    scores = score_cohort("stage1", reconstruct, subjects, members, modalities, parameters)
+    scores = score_cohort("stage1", reconstruct, subjects, members, modalities, parameters, study["slice_windows"])
     return scores, pd.DataFrame({"code": range(len(counts)), "count": counts.numpy()})
 
 

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from mrisynth_pipeline.imaging.cohort import preprocess_cohort
 from mrisynth_pipeline.imaging.montage import registration_montage
+from mrisynth_pipeline.imaging.native import axial_window
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
-from mrisynth_pipeline.imaging.subject_file import SubjectStore
+from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
 
 MONTAGE_SUBJECTS = 8
 """Rows of the montage; evenly spread over the cohort."""
@@ -36,6 +37,11 @@ def draw_montage(raw_cohort: dict[str, Any], subjects: SubjectStore, index: pd.D
     return registration_montage(subjects, done[::step][:MONTAGE_SUBJECTS], tuple(raw_cohort["modalities"]))
 
 
+def _window(file: SubjectFile, first: int, last: int) -> tuple[int, int]:
+    """A published window of slices on the model grid."""
+    return axial_window(file.metadata, file.shape[1], int(first), int(last))
+
+
 def describe_study(
     raw_cohort: dict[str, Any],
     manifest_summary: dict[str, Any],
@@ -49,7 +55,8 @@ def describe_study(
     Returns:
         ``cohort``, ``phantom``, ``modalities`` in channel order, ``grid`` (``size`` and ``spacing_mm``, x y z),
         ``train`` / ``validation`` / ``test`` subjects whose file is done, ``complete`` (all contrasts present),
-        ``labelled`` (with a tumour label map), and a ``fingerprint`` of everything in these files.
+        ``labelled`` (with a tumour label map), ``slice_windows`` of a published split on the model grid, and a
+        ``fingerprint`` of everything in these files.
     """
     done = set(_done(index))
     files = {subject: subjects.open(subject) for subject in sorted(done)}
@@ -57,6 +64,11 @@ def describe_study(
     parts = {
         part: sorted(done & set(split.loc[split["split"] == part, "subject"]))
         for part in ("train", "validation", "test")
+    }
+    windows = {
+        row.subject: _window(files[row.subject], row.first_slice, row.last_slice)
+        for row in split.itertuples()
+        if "first_slice" in split and row.subject in files
     }
     return {
         "cohort": raw_cohort["name"],
@@ -67,6 +79,7 @@ def describe_study(
         **parts,
         "complete": [subject for subject, file in files.items() if file.present.all()],
         "labelled": [subject for subject, file in files.items() if file.segmentation() is not None],
+        "slice_windows": windows,
         "data_fingerprint": manifest_summary["fingerprint"],
-        "fingerprint": hashlib.sha256((fingerprints + str(parts)).encode()).hexdigest(),
+        "fingerprint": hashlib.sha256((fingerprints + str(parts) + str(windows)).encode()).hexdigest(),
     }

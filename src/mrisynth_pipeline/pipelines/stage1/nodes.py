@@ -35,8 +35,10 @@ def train_autoencoder(
     identity = training_identity(study, architecture, parameters)
     history = fit(
         Autoencoding(network, len(study["modalities"]), parameters),
-        slice_samples(subjects, members, parameters),
-        slice_samples(subjects, complete_subjects(study, "validation"), parameters, augmented=False),
+        slice_samples(subjects, members, parameters, study["slice_windows"]),
+        slice_samples(
+            subjects, complete_subjects(study, "validation"), parameters, study["slice_windows"], augmented=False
+        ),
         parameters.optimisation,
         workspace,
         identity,

@@ -36,8 +36,10 @@ def train_code_predictor(
     members = complete_subjects(study, "train")
     history = fit(
         CodePrediction(method, parameters),
-        slice_samples(subjects, members, parameters),
-        slice_samples(subjects, complete_subjects(study, "validation"), parameters, augmented=False),
+        slice_samples(subjects, members, parameters, study["slice_windows"]),
+        slice_samples(
+            subjects, complete_subjects(study, "validation"), parameters, study["slice_windows"], augmented=False
+        ),
         parameters.optimisation,
         workspace,
         training_identity(study, architecture, parameters) + autoencoder.card["training_identity"],
