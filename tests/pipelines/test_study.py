@@ -27,7 +27,8 @@ def described(subjects):
     def describe(**changes):
         split = pd.DataFrame({"subject": list("abcdef"), "split": ["train"] * 2 + ["validation"] + ["test"] * 3})
         index = pd.DataFrame({"subject": list("abcdef"), "status": ["done"] * 5 + ["failed"]})
-        parts = {"split": split, "index": index, "parameters": PreprocessingParameters()} | changes
+        parts = {"split": split, "index": index, "intensity_standard": {}, "parameters": PreprocessingParameters()}
+        parts |= changes
         return describe_study(RAW_COHORT, {"fingerprint": "scans"}, subjects=subjects, **parts)
 
     return describe
