@@ -123,7 +123,7 @@ def _stripped(subject: str, images: Mapping[str, sitk.Image], reference: str, gi
     grid = grid_of(images[reference])
     stripped = stripped_mask([resample(image, grid, None, "nearest") for image in images.values()])
     if given is not None:
-        stripped &= sitk.GetArrayViewFromImage(given.carried(images[reference], np.eye(4))) > 0
+        stripped &= sitk.GetArrayFromImage(given.carried(images[reference], np.eye(4))) > 0
     elif stripped.mean() > _STRIPPED_SHARE:
         raise InputError(
             subject,

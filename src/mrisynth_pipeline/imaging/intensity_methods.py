@@ -28,8 +28,8 @@ DESCRIPTIONS = {
 """Method → what a model card says of it."""
 
 _PEAK_VOXELS = 200_000  # the density is smooth: more voxels cost seconds and do not move its peak
-# White matter is the brightest tissue of T1, the darkest of PD. In T2 and FLAIR grey and white matter lie close
-# together and white matter is the larger part of the one big peak.
+# White matter is the brightest tissue of T1, the darkest of PD. In T2 and FLAIR it shares one big peak with grey
+# matter: what is fixed there is brain tissue.
 _PEAK_RULES = {"t1": "t1", "t1c": "t1", "t2": "t2", "flair": "flair", "pd": "pd"}
 
 
