@@ -28,6 +28,7 @@ DESCRIPTIONS = {
 """Method → what a model card says of it."""
 
 _PEAK_VOXELS = 200_000  # the density is smooth: more voxels cost seconds and do not move its peak
+_DARK_TAIL_PERCENT = 4.0
 # White matter is the brightest tissue of T1, the darkest of PD. In T2 and FLAIR it shares one big peak with grey
 # matter: what is fixed there is brain tissue.
 _PEAK_RULES = {"t1": "t1", "t1c": "t1", "t2": "t2", "flair": "flair", "pd": "pd"}
@@ -107,6 +108,10 @@ def white_matter_peak(contrast: str, values: NDArray[np.float32]) -> float:
     from intensity_normalization.normalizers.individual.kde import KDENormalizer
 
     tissue = values[values > 0]
+    if _PEAK_RULES[contrast] == "pd" and tissue.size:
+        # The library takes off the bright tail before it looks for T1's last peak, but not the dark one before it
+        # looks for PD's first: a few voxels of bone or noise would be taken for white matter.
+        tissue = tissue[tissue > np.percentile(tissue, _DARK_TAIL_PERCENT)]
     tissue = tissue[:: math.ceil(len(tissue) / _PEAK_VOXELS) or 1].astype(np.float64)
     # The library's bandwidth, meant as an 80th of the maximum, is multiplied by the standard deviation on its way
     # through scipy: on raw values (deviations of hundreds) it smooths all peaks into one. In units of the standard

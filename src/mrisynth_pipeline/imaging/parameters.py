@@ -81,7 +81,7 @@ class IntensityParameters(Parameters):
     )
     """``white_matter``: what white matter becomes, per contrast. The defaults keep 99.5 % of the brain below 1 in
     the same patients, where that percentile was up to 1.46 (t1), 1.83 (t1c), 3.70 (t2), 1.88 (flair) times white
-    matter; for pd the phantom was asked."""
+    matter; 1.3 in the phantom's pd."""
     standard_subjects: int = Field(30, ge=1)
     """``nyul``: of how many training subjects, evenly spread over them, the standard is the mean."""
 
