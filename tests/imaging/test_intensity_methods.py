@@ -124,7 +124,9 @@ class TestWhiteMatter:
         volume, mask = brain()
         proton_density = np.where(mask, 1200 - volume, 0).astype(np.float32)  # white 400, grey 700, fluid 1000
         assert white_matter_peak("pd", proton_density[mask]) == pytest.approx(400, rel=0.05)
-        proton_density[mask & (np.random.default_rng(1).random(mask.shape) < 0.02)] = 60.0  # some bone in the mask
+        generator = np.random.default_rng(1)
+        bone = mask & (generator.random(mask.shape) < 0.02)
+        proton_density[bone] = generator.uniform(50, 70, bone.sum())
         assert white_matter_peak("pd", proton_density[mask]) == pytest.approx(400, rel=0.05)
 
     def test_a_contrast_without_a_value_is_named(self):
