@@ -35,7 +35,7 @@ def test_there_and_back_is_below_one_per_cent(subject, tmp_path):
     assert native.shape == original.shape
     np.testing.assert_allclose(native.affine, original.affine)
     before, after = np.asarray(original.dataobj), np.asarray(native.dataobj)
-    low, high = subject.metadata["intensity"]["t1"]
+    low, high = subject.metadata["intensity"]["t1"]["scanner"]
     unclipped = (before > low) & (before < high)
     assert unclipped.mean() > 0.1
     assert (np.abs(after - before)[unclipped] / before[unclipped]).max() < 0.01

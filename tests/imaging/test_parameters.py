@@ -18,6 +18,12 @@ from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
         ({"workers": 2, "scheduler": "tcp://host:8786"}, "exclude each other"),
         ({"mask": "skull"}, "brain"),
         ({"intensity": {"lower": 1}}, "lower"),
+        ({"intensity": {"method": "minmax"}}, "percentile"),
+        ({"intensity": {"lower_sd": 0}}, "lower_sd"),
+        ({"intensity": {"white_matter_value": {"dwi": 0.5}}}, "dwi"),
+        ({"intensity": {"white_matter_value": {"t1": 1.5}}}, "white_matter_value"),
+        ({"intensity": {"standard_subjects": 0}}, "standard_subjects"),
+        ({"mask_timeout_s": 0}, "mask_timeout_s"),
     ],
 )
 def test_a_wrong_option_is_named(given, words):
@@ -26,5 +32,6 @@ def test_a_wrong_option_is_named(given, words):
 
 
 def test_who_does_the_work_does_not_change_the_result():
+    assert PreprocessingParameters(mask_timeout_s=5).result_fields() == PreprocessingParameters().result_fields()
     assert PreprocessingParameters(workers=3).result_fields() == PreprocessingParameters().result_fields()
     assert PreprocessingParameters(mask="head").result_fields() != PreprocessingParameters().result_fields()

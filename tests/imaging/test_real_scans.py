@@ -41,7 +41,7 @@ def test_brats_at_its_own_voxel_size_is_a_crop():
     raw = nib.as_closest_canonical(nib.load(scans["t1"].path)).get_fdata(dtype=np.float32)
     labels = np.asarray(nib.load(scans["seg"].path).dataobj)
     assert (subject.segmentation == 3).sum() == (labels == 4).sum() > 0
-    low, high = subject.intensity["t1"]
+    low, high = subject.intensity["t1"]["scanner"]
     first = np.rint(np.linalg.inv(nib.as_closest_canonical(nib.load(scans["t1"].path)).affine) @ subject.grid_affine)
     x, y, z = np.maximum(first[:3, 3].astype(int), 0)
     dx, dy, dz = np.maximum(-first[:3, 3].astype(int), 0)

@@ -96,7 +96,7 @@ class TestStripped:
     def test_its_own_voxel_size_keeps_every_value(self, tmp_path, ball, small):
         exact = small.model_copy(update={"storage": "float32"})
         found = preprocess_subject("a", sources({"t1": self.scan(tmp_path, "t1", ball)}), ("t1",), exact, True)
-        low, high = found.intensity["t1"]
+        low, high = found.intensity["t1"]["scanner"]
         expected = np.where(ball > 0, np.clip((ball - low) / (high - low), 0, 1), 0).transpose(2, 1, 0)
         np.testing.assert_allclose(found.volumes[0], expected[2:18, 2:18, 2:18], atol=1e-6)
         assert found.mask.sum() == (ball > 0).sum()
@@ -129,5 +129,6 @@ def test_the_fingerprint_depends_on_what_changes_the_file(tmp_path):
         fingerprint(scans, GLIOMA, PARAMETERS, True),
         fingerprint(scans, GLIOMA, PARAMETERS.model_copy(update={"mask": "head"}), False),
         fingerprint({**scans, "t2": ScanSource(tmp_path / "b", "changed")}, GLIOMA, PARAMETERS, False),
+        fingerprint(scans, GLIOMA, PARAMETERS, False, {"t1": [0.0, 0.5, 1.0]}),
     ]
-    assert len({known, *others}) == 5
+    assert len({known, *others}) == 6

@@ -21,7 +21,7 @@ def made(**changes) -> Subject:
         "reference": "t1",
         "grid_affine": np.diag([2.0, 2.0, 2.0, 1.0]),
         "transforms": {"t1": np.eye(4)},
-        "intensity": {"t1": (3.0, 900.0)},
+        "intensity": {"t1": {"scanner": (3.0, 900.0), "unit": (0.0, 1.0)}},
         "sources": {"t1": {"path": "t1.nii", "sha256": "0", "affine": np.eye(4).tolist(), "shape": [4, 5, 6]}},
         "fingerprint": "abc",
         "quality": {"mask_ml": 12.5},
@@ -40,7 +40,7 @@ class TestRoundTrip:
         assert file.shape == (2, 6, 5, 4)
         assert file.present.tolist() == [True, False]
         assert file.metadata["modalities"] == ["t1", "t2"]
-        assert file.metadata["intensity"]["t1"] == [3.0, 900.0]
+        assert file.metadata["intensity"]["t1"] == {"scanner": [3.0, 900.0], "unit": [0.0, 1.0]}
         assert file.metadata["quality"] == {"mask_ml": 12.5}
 
     def test_no_label_map_is_none(self, tmp_path):

@@ -50,7 +50,7 @@ def study() -> dict[str, Any]:
         "phantom": False,
         "modalities": list(MODALITIES),
         "grid": {"size": list(reversed(SHAPE)), "spacing_mm": [1.0, 1.0, 1.0]},
-        "intensity": {"lower_percentile": 0.5, "upper_percentile": 99.5},
+        "intensity": {"method": "percentile", "standard": {}, "mapping": "percentiles inside the mask to 0 and 1"},
         "train": ["a", "b"],
         "validation": ["c"],
         "test": ["d", "e"],

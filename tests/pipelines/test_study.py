@@ -9,7 +9,7 @@ from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.models.baselines import LinearRegression
 from mrisynth_pipeline.pipelines.evaluation.nodes import draw_examples, fit_baselines, score_method
-from mrisynth_pipeline.pipelines.preprocessing.nodes import describe_study
+from mrisynth_pipeline.pipelines.preprocessing.nodes import describe_study, learn_intensity_standard
 from mrisynth_pipeline.pipelines.study import (
     complete_subjects,
     example_subjects,
@@ -27,7 +27,8 @@ def described(subjects):
     def describe(**changes):
         split = pd.DataFrame({"subject": list("abcdef"), "split": ["train"] * 2 + ["validation"] + ["test"] * 3})
         index = pd.DataFrame({"subject": list("abcdef"), "status": ["done"] * 5 + ["failed"]})
-        parts = {"split": split, "index": index, "parameters": PreprocessingParameters()} | changes
+        parts = {"split": split, "index": index, "intensity_standard": {}, "parameters": PreprocessingParameters()}
+        parts |= changes
         return describe_study(RAW_COHORT, {"fingerprint": "scans"}, subjects=subjects, **parts)
 
     return describe
@@ -47,10 +48,37 @@ class TestDescribing:
         swapped = pd.DataFrame({"subject": list("abcde"), "split": ["test", "train", "train", "train", "train"]})
         assert described(split=swapped)["fingerprint"] != described()["fingerprint"]
 
+    def test_it_says_all_that_maps_a_new_scan_as_these_were(self, described):
+        assert described()["intensity"]["method"] == "percentile"
+        assert described()["intensity"]["upper_percentile"] == 99.5
+        parameters = PreprocessingParameters(intensity={"method": "nyul"})
+        standard = {"percentiles": [0.5, 50.0, 99.5], "scale": {"t1": [0.0, 0.6, 1.0]}, "subjects": ["a"]}
+        intensity = described(parameters=parameters, intensity_standard=standard)["intensity"]
+        assert intensity["standard"] == standard
+        assert "Nyúl" in intensity["mapping"]
+
     def test_it_holds_nothing_but_json(self, described):
         import json
 
         assert json.loads(json.dumps(described())) == described()
+
+
+class TestIntensityStandard:
+    def test_it_is_learned_on_the_training_part_alone(self, monkeypatch):
+        split = pd.DataFrame({"subject": list("abc"), "split": ["train", "test", "train"]})
+        asked = {}
+        monkeypatch.setattr(
+            "mrisynth_pipeline.pipelines.preprocessing.nodes.learn_standard",
+            lambda manifest, training, parameters, modalities: asked.update(training=training) or {"scale": {}},
+        )
+        parameters = PreprocessingParameters(intensity={"method": "nyul"})
+        assert learn_intensity_standard(RAW_COHORT, pd.DataFrame(), split, parameters) == {"scale": {}}
+        assert asked == {"training": ["a", "c"]}
+
+    @pytest.mark.parametrize("method", ["percentile", "zscore", "white_matter"])
+    def test_other_methods_need_none_and_look_at_nobody(self, method):
+        parameters = PreprocessingParameters(intensity={"method": method})
+        assert learn_intensity_standard(RAW_COHORT, None, None, parameters) == {}
 
 
 class TestCompleteSubjects:
@@ -103,6 +131,7 @@ class TestTraining:
         assert card["modalities"] == ["t1", "t2"]
         assert card["grid"]["spacing_mm"] == [1.0, 1.0, 1.0]
         assert card["training_data"] == {"cohort": "brats", "synthetic": False, "subjects": 1, "fingerprint": "scans"}
+        assert card["intensity"] == study["intensity"]
         assert card["validation"] == {"val_psnr": 20.0}
         assert "Not for diagnostic use" in card["intended_use"]
 

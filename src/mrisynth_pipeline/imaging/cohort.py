@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from tqdm import tqdm
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
 from mrisynth_pipeline.cohorts.scan_files import IDENTITY
+from mrisynth_pipeline.imaging.external_masks import TOOLS, find_program
+from mrisynth_pipeline.imaging.intensity_methods import Standard
 from mrisynth_pipeline.imaging.parallel import run_jobs
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.subject import ScanSource, fingerprint, preprocess_subject
-from mrisynth_pipeline.imaging.subject_file import SubjectStore, write_subject
+from mrisynth_pipeline.imaging.subject_file import Subject, SubjectStore, write_subject
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +37,23 @@ class SubjectTask:
     modalities: tuple[str, ...]
     parameters: PreprocessingParameters
     registered: bool
-    store: SubjectStore
+    standard: Standard
     obstacle: str = ""
 
     @property
     def fingerprint(self) -> str:
         """What the subject's file will depend on."""
-        return fingerprint(self.scans, self.modalities, self.parameters, self.registered)
+        return fingerprint(self.scans, self.modalities, self.parameters, self.registered, self.standard)
+
+    def prepare(self) -> Subject:
+        """The subject, from its scans.
+
+        Raises:
+            InputError: A scan cannot be used.
+        """
+        return preprocess_subject(
+            self.subject, self.scans, self.modalities, self.parameters, self.registered, self.standard
+        )
 
 
 def preprocess_cohort(
@@ -48,6 +61,7 @@ def preprocess_cohort(
     store: SubjectStore,
     parameters: PreprocessingParameters,
     modalities: Sequence[str],
+    standard: Standard | None = None,
 ) -> pd.DataFrame:
     """Prepare every subject of a manifest.
 
@@ -60,32 +74,38 @@ def preprocess_cohort(
         store: Where subject files go.
         parameters: How.
         modalities: Channel order of the study.
+        standard: The intensity standard of the training subjects, where ``intensity.method`` needs one.
 
     Returns:
         The index: one row per subject with ``status`` (done, failed), ``reason``, and quality measures.
 
     Raises:
-        InputError: The manifest is empty, or every subject failed.
+        InputError: The manifest is empty, every subject failed, or the program that is to find the brain is
+            missing.
     """
-    tasks = _tasks(manifest, store, parameters, tuple(modalities))
+    tasks = subject_tasks(manifest, parameters, tuple(modalities), standard or {})
     if not tasks:
         raise InputError("manifest", "it lists no subject", "Check cohort.raw_dir and cohort.kind")
+    if parameters.scheduler:
+        store = SubjectStore(Path(store.directory).absolute())
     rows: dict[str, dict[str, Any]] = {}
     to_do = []
     for task in tasks:
         if task.obstacle:
-            rows[task.subject] = _row(task, "failed", task.obstacle)
+            rows[task.subject] = _row(task, store, "failed", task.obstacle)
             store.path(task.subject).unlink(missing_ok=True)
         elif store.done(task.subject, task.fingerprint):
-            rows[task.subject] = _row(task, "done", quality=store.open(task.subject).metadata["quality"])
+            rows[task.subject] = _row(task, store, "done", quality=store.open(task.subject).metadata["quality"])
         else:
             to_do.append(task)
     if len(tasks) > len(to_do):
         logger.info("%d of %d subjects are up to date", len(tasks) - len(to_do), len(tasks))
-    outcomes = run_jobs(prepare_and_write, to_do, parameters.workers or os.cpu_count() or 1, parameters.scheduler)
+    check_programs(to_do, parameters)
+    job = partial(prepare_and_write, store)
+    outcomes = run_jobs(job, to_do, parameters.workers or os.cpu_count() or 1, parameters.scheduler)
     for position, row, failure in tqdm(outcomes, total=len(to_do), desc="Preprocessing", disable=not to_do):
         task = to_do[position]
-        rows[task.subject] = row or _row(task, "failed", failure)
+        rows[task.subject] = row or _row(task, store, "failed", failure)
         if rows[task.subject]["status"] == "failed":
             store.path(task.subject).unlink(missing_ok=True)  # a file of an earlier run would be mistaken for it
             logger.warning("Subject %s failed: %s", task.subject, rows[task.subject]["reason"])
@@ -96,7 +116,20 @@ def preprocess_cohort(
     return index
 
 
-def prepare_and_write(task: SubjectTask) -> dict[str, Any]:
+def check_programs(tasks: Sequence[SubjectTask], parameters: PreprocessingParameters) -> None:
+    """Miss a program before the work starts, not at every subject. A cluster's machines have their own.
+
+    Raises:
+        InputError: ``preprocessing.mask`` names a program that some subject needs and this machine lacks.
+    """
+    if parameters.mask not in TOOLS or parameters.scheduler:
+        return
+    given = {BRAIN_MASK} if parameters.use_given_mask else set()
+    if any(not task.registered and not given & set(task.scans) for task in tasks):
+        find_program(parameters)
+
+
+def prepare_and_write(store: SubjectStore, task: SubjectTask) -> dict[str, Any]:
     """Prepare one subject and write its file (runs inside a worker).
 
     Returns:
@@ -104,27 +137,23 @@ def prepare_and_write(task: SubjectTask) -> dict[str, Any]:
     """
     start = time.perf_counter()
     try:
-        subject = preprocess_subject(task.subject, task.scans, task.modalities, task.parameters, task.registered)
+        subject = task.prepare()
         quality = {"seconds": round(time.perf_counter() - start, 3), **subject.quality}
-        write_subject(task.store.path(task.subject), replace(subject, quality=quality))
+        write_subject(store.path(task.subject), replace(subject, quality=quality))
     except InputError as error:
-        return _row(task, "failed", str(error))
+        return _row(task, store, "failed", str(error))
     except Exception as error:
         logger.exception("Subject %s", task.subject)
-        return _row(task, "failed", f"{type(error).__name__}: {error}")
-    return _row(task, "done", quality=quality)
+        return _row(task, store, "failed", f"{type(error).__name__}: {error}")
+    return _row(task, store, "done", quality=quality)
 
 
-def _tasks(
-    manifest: pd.DataFrame,
-    store: SubjectStore,
-    parameters: PreprocessingParameters,
-    modalities: tuple[str, ...],
+def subject_tasks(
+    manifest: pd.DataFrame, parameters: PreprocessingParameters, modalities: tuple[str, ...], standard: Standard
 ) -> list[SubjectTask]:
     """One task per subject of the manifest, sorted; a subject without usable scans gets one without scans."""
     tasks = []
     place = Path.absolute if parameters.scheduler else Path  # other machines start in other folders
-    store = SubjectStore(place(Path(store.directory)))
     known = manifest[manifest["subject"] != ""]  # unrecognised files have no subject
     for subject, rows in known.groupby("subject", sort=True):
         usable = rows[rows["problems"].fillna("") == ""]
@@ -137,7 +166,7 @@ def _tasks(
         elif set(scans) <= {SEGMENTATION, BRAIN_MASK}:
             obstacle = f"has no usable scan of {', '.join(modalities)}: see the manifest's problems"
         registered = (rows["registered"] == "yes").all()
-        tasks.append(SubjectTask(str(subject), scans, modalities, parameters, bool(registered), store, obstacle))
+        tasks.append(SubjectTask(str(subject), scans, modalities, parameters, bool(registered), standard, obstacle))
     return tasks
 
 
@@ -153,12 +182,14 @@ def _source(row: Any, raw_dir: Path) -> ScanSource:
     )
 
 
-def _row(task: SubjectTask, status: str, reason: str = "", quality: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _row(
+    task: SubjectTask, store: SubjectStore, status: str, reason: str = "", quality: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """A subject's row of the index."""
     done = status == "done"
     return {
         "subject": task.subject,
-        "file": task.store.path(task.subject).name if done else "",
+        "file": store.path(task.subject).name if done else "",
         "status": status,
         "reason": reason,
         "seconds": float("nan"),

@@ -1,14 +1,73 @@
-"""Intensities: bias field off, clipped to percentiles, scaled to [0, 1], and back."""
+"""Intensities: bias field off, scanner units to [0, 1], and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
 from mrisynth_pipeline.imaging.geometry import shrink_to
-from mrisynth_pipeline.imaging.parameters import IntensityParameters
 
 _N4_GRID_MM = 6.0  # the field is smooth: estimated on 6 mm voxels, applied at full resolution
 _N4_ITERATIONS = [30, 30, 20]
+_SMALLEST_STEP = 1e-6  # share of the range; knots closer than this are one, for a map must be undone in float32
+
+
+@dataclass(frozen=True)
+class IntensityMap:
+    """An increasing, piecewise-linear map from scanner units to [0, 1].
+
+    Args:
+        scanner: Scanner values of the knots, increasing; what lies beyond the first or last is clipped.
+        unit: What they become, increasing from 0 to 1.
+
+    Raises:
+        ValueError: The knots are not such a map.
+    """
+
+    scanner: tuple[float, ...]
+    unit: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        increasing = all((np.diff(knots) > 0).all() for knots in (self.scanner, self.unit))
+        ends = len(self.scanner) == len(self.unit) >= 2 and (self.unit[0], self.unit[-1]) == (0, 1)
+        if not (increasing and ends and np.isfinite(self.scanner).all()):
+            raise ValueError(f"no increasing map onto [0, 1]: {self.scanner} → {self.unit}")
+
+    @classmethod
+    def between(cls, low: float, high: float) -> "IntensityMap":
+        """The straight line from ``low`` → 0 to ``high`` → 1; if they are one value, that becomes 1."""
+        return cls((float(low) if high > low else float(high) - 1.0, float(high)), (0.0, 1.0))
+
+    @classmethod
+    def through(cls, scanner: Sequence[float], unit: Sequence[float]) -> "IntensityMap":
+        """The map through knots of which some may coincide: those that do not rise are left out.
+
+        Args:
+            scanner: Scanner values, not decreasing.
+            unit: What they become, not decreasing, from 0 to 1.
+        """
+        step = (scanner[-1] - scanner[0]) * _SMALLEST_STEP
+        last = len(scanner) - 1
+        kept = [0]
+        for knot in range(1, last):
+            clear_of_both = scanner[kept[-1]] + step < scanner[knot] < scanner[last] - step
+            if clear_of_both and unit[kept[-1]] + _SMALLEST_STEP < unit[knot] < unit[last] - _SMALLEST_STEP:
+                kept.append(knot)
+        if len(kept) == 1:
+            return cls.between(scanner[0], scanner[last])
+        kept.append(last)
+        return cls(tuple(float(scanner[knot]) for knot in kept), tuple(float(unit[knot]) for knot in kept))
+
+    def record(self) -> dict[str, list[float]]:
+        """The map, JSON-ready."""
+        return {name: list(knots) for name, knots in asdict(self).items()}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Sequence[float]]) -> "IntensityMap":
+        """The map that was recorded."""
+        return cls(tuple(record["scanner"]), tuple(record["unit"]))
 
 
 def correct_bias(image: sitk.Image, mask: sitk.Image) -> sitk.Image:
@@ -31,30 +90,31 @@ def correct_bias(image: sitk.Image, mask: sitk.Image) -> sitk.Image:
     return sitk.Cast(image / field, sitk.sitkFloat32)
 
 
-def intensity_range(
-    volume: NDArray[np.float32], mask: NDArray[np.bool_], parameters: IntensityParameters
-) -> tuple[float, float]:
-    """The scanner values that become 0 and 1.
+def to_unit(volume: NDArray[np.float32], mask: NDArray[np.bool_], mapping: IntensityMap) -> NDArray[np.float32]:
+    """Scanner units to [0, 1], clipped to the map's ends inside the mask, exactly 0 outside.
 
     Args:
         volume: Scanner values ``[z, y, x]``.
-        mask: Foreground ``[z, y, x]``; must not be empty.
-        parameters: Which percentiles.
-
-    Returns:
-        (low, high) with low < high; a constant foreground gives a range of width 1 below its value, so
-        that it maps to 1.
+        mask: Foreground ``[z, y, x]``.
+        mapping: The map.
     """
-    low, high = np.percentile(volume[mask], [parameters.lower_percentile, parameters.upper_percentile])
-    return (float(low), float(high)) if high > low else (float(high) - 1.0, float(high))
-
-
-def to_unit(volume: NDArray[np.float32], mask: NDArray[np.bool_], low: float, high: float) -> NDArray[np.float32]:
-    """clip((v − low) / (high − low), 0, 1) inside the mask, exactly 0 outside."""
+    if len(mapping.scanner) > 2:
+        unit = np.zeros(volume.shape, dtype=np.float32)
+        unit[mask] = np.interp(volume[mask], mapping.scanner, mapping.unit)
+        return unit
+    low, high = mapping.scanner
     unit = np.clip((volume - low) / (high - low), 0.0, 1.0)
     return np.where(mask, unit, 0.0).astype(np.float32)
 
 
-def from_unit(volume: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
-    """Undo :func:`to_unit` up to its clipping: low + v · (high − low)."""
+def from_unit(volume: NDArray[np.float32], mapping: IntensityMap) -> NDArray[np.float32]:
+    """Undo :func:`to_unit` up to its clipping.
+
+    Args:
+        volume: Values in [0, 1], ``[z, y, x]``.
+        mapping: The map that was applied.
+    """
+    if len(mapping.scanner) > 2:
+        return np.interp(volume, mapping.unit, mapping.scanner).astype(np.float32)
+    low, high = mapping.scanner
     return (low + volume * (high - low)).astype(np.float32)

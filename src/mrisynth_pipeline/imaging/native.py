@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.imaging.geometry import Grid, image_on, resample
-from mrisynth_pipeline.imaging.intensity import from_unit
+from mrisynth_pipeline.imaging.intensity import IntensityMap, from_unit
 
 
 def native_grid(about: Mapping[str, Any], space: str) -> Grid:
@@ -109,6 +109,7 @@ def contrast_to_native(
         InputError: The subject has no scan named ``space``.
     """
     if contrast in about["intensity"]:
-        volume = np.where(mask, from_unit(volume.astype(np.float32), *about["intensity"][contrast]), 0.0)
+        mapping = IntensityMap.of(about["intensity"][contrast])
+        volume = np.where(mask, from_unit(volume.astype(np.float32), mapping), 0.0)
     space = space or (contrast if contrast in about["sources"] else about["reference"])
     return to_native(volume.astype(np.float32), about, space, interpolation)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,12 @@ import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
 from mrisynth_pipeline.cohorts.scan_files import IDENTITY
-from mrisynth_pipeline.imaging.brain_extraction import brain_mask
-from mrisynth_pipeline.imaging.geometry import Grid, grid_of, image_on, resample, smooth_for
-from mrisynth_pipeline.imaging.intensity import correct_bias, intensity_range, to_unit
-from mrisynth_pipeline.imaging.masks import head_mask, stripped_mask
+from mrisynth_pipeline.imaging.foreground import GivenMask, find_foreground, read_given_mask
+from mrisynth_pipeline.imaging.geometry import Grid, grid_of, image_on, resample, shrink_to, smooth_for
+from mrisynth_pipeline.imaging.intensity import IntensityMap, correct_bias, to_unit
+from mrisynth_pipeline.imaging.intensity_methods import Standard, clipped_share, intensity_map
 from mrisynth_pipeline.imaging.model_grid import place_grid
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.quality import quality_columns
@@ -31,9 +32,7 @@ from mrisynth_pipeline.imaging.threads import one_itk_thread
 METHOD_VERSION = 2
 """Raised whenever the steps below change what they write: files made before are then made anew."""
 
-
-_STRIPPED_SHARE = 0.75  # a brain fills half of the tightest box around it; more non-zero voxels are a head
-
+_NO_STANDARD: Standard = MappingProxyType({})
 
 USUAL_LABELS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 3}
 """BraTS' label values, old and new, → internal labels."""
@@ -89,13 +88,15 @@ def fingerprint(
     modalities: Sequence[str],
     parameters: PreprocessingParameters,
     registered: bool,
+    standard: Standard = _NO_STANDARD,
 ) -> str:
-    """What a subject's file depends on, as one hash: sources, channel order, parameters, version."""
+    """What a subject's file depends on, as one hash: sources, channel order, parameters, standard, version."""
     facts = {
         "sources": {name: source.facts() for name, source in sorted(scans.items())},
         "modalities": list(modalities),
         "registered": bool(registered),
         "parameters": parameters.result_fields(),
+        "standard": {name: list(scale) for name, scale in sorted(standard.items())},
         "version": METHOD_VERSION,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -108,6 +109,7 @@ def preprocess_subject(
     modalities: Sequence[str],
     parameters: PreprocessingParameters,
     registered: bool,
+    standard: Standard = _NO_STANDARD,
 ) -> Subject:
     """Bring one subject's scans onto the model grid.
 
@@ -121,6 +123,7 @@ def preprocess_subject(
         parameters: How.
         registered: The scans share one space and are skull-stripped: nothing is registered, and the mask is
             where they are not zero.
+        standard: What the landmarks of each contrast's histogram become (``intensity.method: nyul``).
 
     Returns:
         The subject, with its quality measures.
@@ -137,22 +140,28 @@ def preprocess_subject(
         read = {name: read_scan(scans[name].path, volume=scans[name].volume) for name in names}
     images = {name: scan.image for name, scan in read.items()}
     with clock("mask"):
-        foreground = _foreground(subject, images, reference, parameters, registered)
+        given = _given_mask(scans, read, reference, parameters, registered)
+        foreground = find_foreground(subject, images, reference, given, parameters, registered)
     with clock("register"):
-        alignments = _align(images, reference, foreground, parameters, registered)
+        coarse = shrink_to(foreground, 2.0)  # growing a mask of fine voxels by millimetres takes minutes
+        alignments = _align(images, reference, coarse, parameters, registered)
     matrices = {name: alignments[name].matrix if name in alignments else np.eye(4) for name in names}
+    if given is not None and given.drawn_on != reference and not registered:
+        foreground = given.carried(images[reference], matrices[given.drawn_on])
     if parameters.bias_correction:
         with clock("bias"):
             images = {name: correct_bias(images[name], _carried(foreground, matrices[name])) for name in names}
     with clock("resample"):
         placed = place_grid(images[reference], foreground, parameters.grid)
         mask = resample(sitk.Cast(foreground, sitk.sitkFloat32), placed.grid) >= 0.5
-        volumes, intensity = _volumes(images, matrices, placed.grid, mask, modalities, parameters)
+        volumes, intensity, clipped = _volumes(images, matrices, placed.grid, mask, modalities, parameters, standard)
         shared_world = registered or not parameters.registration.enabled
         segmentation, label_scan = _segmentation(scans, read, matrices, reference, placed.grid, shared_world)
     sources = {name: _source(scans[name], scan.native) for name, scan in read.items()}
     if label_scan is not None:
         sources[SEGMENTATION] = _source(scans[SEGMENTATION], label_scan.native)
+    if given is not None:
+        sources[BRAIN_MASK] = _source(scans[BRAIN_MASK], given.scan.native)
     return Subject(
         subject=subject,
         modalities=tuple(modalities),
@@ -163,13 +172,14 @@ def preprocess_subject(
         reference=reference,
         grid_affine=placed.grid.affine,
         transforms=matrices,
-        intensity=intensity,
+        intensity={name: mapping.record() for name, mapping in intensity.items()},
         sources=sources,
-        fingerprint=fingerprint(scans, modalities, parameters, registered),
-        quality=quality_columns(
+        fingerprint=fingerprint(scans, modalities, parameters, registered, standard),
+        quality=clipped
+        | quality_columns(
             reference=reference,
             foreground_ml=_volume_ml(foreground),
-            foreground_is_brain=registered or parameters.mask == "brain",
+            foreground_is_brain=registered or parameters.mask != "head",
             cut_mm=placed.cut_mm,
             alignments=alignments,
             labels_left_out=SEGMENTATION in scans and segmentation is None,
@@ -191,29 +201,18 @@ class _Clock:
         self.seconds[step] = round(time.perf_counter() - start, 3)
 
 
-def _foreground(
-    subject: str,
-    images: Mapping[str, sitk.Image],
+def _given_mask(
+    scans: Mapping[str, ScanSource],
+    read: Mapping[str, Scan],
     reference: str,
     parameters: PreprocessingParameters,
     registered: bool,
-) -> sitk.Image:
-    """The mask in the reference's space, uint8."""
-    if registered:
-        grid = grid_of(images[reference])
-        stripped = stripped_mask([resample(image, grid, None, "nearest") for image in images.values()])
-        if stripped.mean() > _STRIPPED_SHARE:
-            raise InputError(
-                subject,
-                f"{stripped.mean():.0%} of its voxels are not zero: these scans are not skull-stripped",
-                "Set cohort.registered to false",
-            )
-        mask = image_on(stripped.astype(np.uint8), grid.affine)
-    else:
-        mask = (brain_mask if parameters.mask == "brain" else head_mask)(images[reference])
-    if not sitk.GetArrayViewFromImage(mask).any():
-        raise InputError(subject, f"no foreground was found in its {reference} scan", "Look at the scan")
-    return mask
+) -> GivenMask | None:
+    """The brain mask that came with the scans, if there is one and it is wanted."""
+    wanted = parameters.use_given_mask and (registered or parameters.mask != "head")
+    if BRAIN_MASK not in scans or not wanted:
+        return None
+    return read_given_mask(scans[BRAIN_MASK].path, scans[BRAIN_MASK].volume, read, reference)
 
 
 def _align(
@@ -243,17 +242,19 @@ def _volumes(
     mask: NDArray[np.bool_],
     modalities: Sequence[str],
     parameters: PreprocessingParameters,
-) -> tuple[NDArray[np.float32], dict[str, tuple[float, float]]]:
-    """All channels ``[modality, z, y, x]`` in [0, 1] and the scanner values behind 0 and 1."""
+    standard: Standard,
+) -> tuple[NDArray[np.float32], dict[str, IntensityMap], dict[str, float]]:
+    """All channels ``[modality, z, y, x]`` in [0, 1], the maps behind them, and the shares of tissue they clip."""
     volumes = np.zeros((len(modalities), *mask.shape), dtype=np.float32)
-    intensity = {}
+    intensity, clipped = {}, {}
     for channel, name in enumerate(modalities):
         if name in images:
             image = smooth_for(images[name], parameters.grid.spacing_mm)
             volume = resample(image, grid, matrices[name], parameters.interpolation)
-            intensity[name] = intensity_range(volume, mask, parameters.intensity)
-            volumes[channel] = to_unit(volume, mask, *intensity[name])
-    return volumes, intensity
+            intensity[name] = intensity_map(name, volume, mask, parameters.intensity, standard)
+            volumes[channel] = to_unit(volume, mask, intensity[name])
+            clipped[f"clipped_{name}"] = round(clipped_share(volume, mask, intensity[name]), 4)
+    return volumes, intensity, clipped
 
 
 def _segmentation(

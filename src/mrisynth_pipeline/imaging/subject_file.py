@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from mrisynth_pipeline.cohorts.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file's layout; a reader refuses any other."""
 
 _REQUIRED = {
@@ -44,7 +44,8 @@ class Subject:
         reference: The contrast whose axes the grid follows.
         grid_affine: 4×4, voxel index (x, y, z) → RAS world mm of the reference.
         transforms: Per contrast 4×4 RAS matrix, reference world points → that scan's world points.
-        intensity: Per contrast (low, high): value = clip((v − low) / (high − low)).
+        intensity: Per contrast the knots of its increasing, piecewise-linear map: ``scanner`` values and what they
+            became (``unit``, from 0 to 1); values beyond the first and last knot were clipped.
         sources: Per file read: path, sha256, affine (native, RAS), shape (native).
         fingerprint: What the file was made from and how.
         quality: Measures of how well it went (columns of the preprocessing index).
@@ -59,7 +60,7 @@ class Subject:
     reference: str
     grid_affine: NDArray[np.float64]
     transforms: Mapping[str, NDArray[np.float64]]
-    intensity: Mapping[str, tuple[float, float]]
+    intensity: Mapping[str, Mapping[str, Sequence[float]]]
     sources: Mapping[str, Mapping[str, Any]]
     fingerprint: str
     quality: Mapping[str, Any] = field(default_factory=dict)
@@ -91,7 +92,10 @@ def write_subject(path: str | Path, subject: Subject) -> Path:
         "reference": subject.reference,
         "grid_affine": np.asarray(subject.grid_affine).tolist(),
         "transforms": {name: np.asarray(matrix).tolist() for name, matrix in subject.transforms.items()},
-        "intensity": {name: [float(v) for v in pair] for name, pair in subject.intensity.items()},
+        "intensity": {
+            name: {side: [float(value) for value in knots] for side, knots in mapping.items()}
+            for name, mapping in subject.intensity.items()
+        },
         "sources": {name: dict(source) for name, source in subject.sources.items()},
         "fingerprint": subject.fingerprint,
         "quality": dict(subject.quality),

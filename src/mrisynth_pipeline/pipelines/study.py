@@ -73,10 +73,7 @@ def model_card(study: dict[str, Any], trained_on: list[str], **more: Any) -> dic
         "modalities": study["modalities"],
         "grid": study["grid"],
         "axes": "[modality, z, y, x], RAS+: indices grow to superior, anterior, right",
-        "intensity": {
-            **study["intensity"],
-            "mapping": "percentiles inside the brain mask to [0, 1], clipped; background exactly 0",
-        },
+        "intensity": study["intensity"],
         "training_data": {
             "cohort": study["cohort"],
             "synthetic": study["phantom"],

@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mrisynth_pipeline.imaging.cohort import preprocess_cohort
+from mrisynth_pipeline.imaging.intensity_methods import DESCRIPTIONS
+from mrisynth_pipeline.imaging.intensity_standard import learn_standard
 from mrisynth_pipeline.imaging.montage import registration_montage
 from mrisynth_pipeline.imaging.native import axial_window
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
@@ -16,14 +18,29 @@ MONTAGE_SUBJECTS = 8
 """Rows of the montage; evenly spread over the cohort."""
 
 
+def learn_intensity_standard(
+    raw_cohort: dict[str, Any],
+    manifest: pd.DataFrame,
+    split: pd.DataFrame,
+    parameters: PreprocessingParameters,
+) -> dict[str, Any]:
+    """Learn the standard histogram that every scan is brought to, on training subjects; empty if none is needed."""
+    if parameters.intensity.method != "nyul":
+        return {}
+    training = split.loc[split["split"] == "train", "subject"].tolist()
+    return learn_standard(manifest, training, parameters, tuple(raw_cohort["modalities"]))
+
+
 def prepare_subjects(
     raw_cohort: dict[str, Any],
     manifest: pd.DataFrame,
     subjects: SubjectStore,
+    intensity_standard: dict[str, Any],
     parameters: PreprocessingParameters,
 ) -> pd.DataFrame:
     """Register, mask, scale and resample every subject; one file each, and an index of how it went."""
-    return preprocess_cohort(manifest, subjects, parameters, tuple(raw_cohort["modalities"]))
+    modalities = tuple(raw_cohort["modalities"])
+    return preprocess_cohort(manifest, subjects, parameters, modalities, intensity_standard.get("scale"))
 
 
 def _done(index: pd.DataFrame) -> list[str]:
@@ -48,12 +65,14 @@ def describe_study(
     split: pd.DataFrame,
     subjects: SubjectStore,
     index: pd.DataFrame,
+    intensity_standard: dict[str, Any],
     parameters: PreprocessingParameters,
 ) -> dict[str, Any]:
     """Settle who takes part in what: all that training and evaluation need to know about the cohort.
 
     Returns:
         ``cohort``, ``phantom``, ``modalities`` in channel order, ``grid`` (``size`` and ``spacing_mm``, x y z),
+        ``intensity`` (all that maps a new scan to [0, 1] as these were: method, settings, standard),
         ``train`` / ``validation`` / ``test`` subjects whose file is done, ``complete`` (all contrasts present),
         ``labelled`` (with a tumour label map), ``slice_windows`` of a published split on the model grid, and a
         ``fingerprint`` of everything in these files.
@@ -75,7 +94,11 @@ def describe_study(
         "phantom": raw_cohort["phantom"],
         "modalities": raw_cohort["modalities"],
         "grid": parameters.grid.model_dump(mode="json"),
-        "intensity": parameters.intensity.model_dump(mode="json"),
+        "intensity": {
+            **parameters.intensity.model_dump(mode="json"),
+            "standard": intensity_standard,
+            "mapping": DESCRIPTIONS[parameters.intensity.method],
+        },
         **parts,
         "complete": [subject for subject, file in files.items() if file.present.all()],
         "labelled": [subject for subject, file in files.items() if file.segmentation() is not None],

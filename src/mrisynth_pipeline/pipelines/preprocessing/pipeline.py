@@ -2,7 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.preprocessing.nodes import describe_study, draw_montage, prepare_subjects
+from mrisynth_pipeline.pipelines.preprocessing.nodes import (
+    describe_study,
+    draw_montage,
+    learn_intensity_standard,
+    prepare_subjects,
+)
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -10,8 +15,14 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             Node(
+                learn_intensity_standard,
+                ["raw_cohort", "manifest", "split", "params:preprocessing"],
+                "intensity_standard",
+                name="learn_intensity_standard",
+            ),
+            Node(
                 prepare_subjects,
-                ["raw_cohort", "manifest", "subjects", "params:preprocessing"],
+                ["raw_cohort", "manifest", "subjects", "intensity_standard", "params:preprocessing"],
                 "preprocessing_index",
                 name="prepare_subjects",
             ),
@@ -29,6 +40,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "split",
                     "subjects",
                     "preprocessing_index",
+                    "intensity_standard",
                     "params:preprocessing",
                 ],
                 "study",
