@@ -11,7 +11,7 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 provide_raw_cohort,
-                ["params:cohort", "params:phantom", "phantom_folder"],
+                ["params:cohort", "params:phantom", "phantom_folder", "archive_folder"],
                 "raw_cohort",
                 name="provide_raw_cohort",
             )
