@@ -159,6 +159,17 @@ def test_a_bad_study_is_recorded_and_the_others_go_on(studies, tmp_path):
     assert list(out.glob(".converting-*")) == []
 
 
+def test_a_study_that_is_converted_in_part_says_so(tmp_path, monkeypatch):
+    write_series(tmp_path / "raw" / "p", 1, "t2_tse", 90, 4000)
+    grumbling = tmp_path / "grumbling"
+    grumbling.write_text(f'#!/bin/sh\n"{find_dcm2niix()}" "$@"\necho "Error: one file is odd"\nexit 8\n')
+    grumbling.chmod(0o755)
+    monkeypatch.setattr(dicom, "find_dcm2niix", lambda: str(grumbling))
+    scan, complaint = table(convert_dicom(tmp_path / "raw", tmp_path / "out"))
+    assert scan["contrast"] == "t2"
+    assert "did not convert every file of the study (exit code 8: Error: one file is odd)" in complaint["left_out"]
+
+
 def test_a_conversion_that_hangs_is_stopped(studies, tmp_path, monkeypatch):
     slow = tmp_path / "slow"
     slow.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(30)\n")

@@ -129,8 +129,9 @@ def test_a_wrong_sum_is_refused_and_nothing_is_kept(server, tmp_path):
 
 
 def test_a_busy_server_is_asked_again(server, tmp_path):
-    server.failures = [503]
-    assert get(server, tmp_path).read_bytes() == CONTENT
+    server.failures = [503, 503, 503]
+    patience = Patience(timeout_s=5, attempts=4, pause_s=0)
+    assert fetch(f"{server.url}/a.tar", tmp_path / "a.tar", MD5, patience).read_bytes() == CONTENT
 
 
 def test_a_file_that_does_not_exist_is_not_asked_for_again(server, tmp_path):

@@ -188,9 +188,11 @@ def _convert_study(
     with tempfile.TemporaryDirectory(dir=out_dir, prefix=".converting-") as folder:
         work, unfinished = Path(folder, "volumes"), Path(folder, subject)
         work.mkdir()
-        _run(program, study, work, timeout_s)
+        complaint = _run(program, study, work, timeout_s)
         converted = _classified(work, _contrast_agents(files))
         entries = list(_store(converted, unfinished, subject, place))
+        if complaint:
+            entries.append(SeriesEntry(subject, place, "", "", "", "", complaint))
         marker = {"source": source, "entries": [asdict(entry) for entry in entries]}
         unfinished.mkdir(exist_ok=True)
         (unfinished / _MARKER).write_text(json.dumps(marker), encoding="utf-8")
@@ -200,18 +202,26 @@ def _convert_study(
     return entries
 
 
-def _run(program: str, study: Path, work: Path, timeout_s: float) -> None:
-    """dcm2niix: sidecars without people (-ba y), uncompressed, named by series UID, sub-folders at any depth."""
+def _run(program: str, study: Path, work: Path, timeout_s: float) -> str:
+    """dcm2niix: sidecars without people (-ba y), uncompressed, named by series UID, sub-folders nine deep.
+
+    Returns:
+        What it complained about if it converted a part only, else ``""``.
+
+    Raises:
+        InputError: It converted nothing, or was not done in time.
+    """
     command = [program, "-b", "y", "-ba", "y", "-z", "n", "-f", "%j", "-d", "9", "-w", "2"]
     command += ["-o", str(work.resolve()), str(study.resolve())]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
         raise InputError(study, f"dcm2niix was not done after {timeout_s:g} s", "Convert it by hand to BIDS") from error
+    said = " ".join(line for line in done.stdout.splitlines() if "rror" in line) or done.stderr.strip()
+    outcome = f"exit code {done.returncode}{': ' if said else ''}{said[:300]}"
     if not any(work.glob("*.nii")):
-        said = " ".join(line for line in done.stdout.splitlines() if "rror" in line) or done.stderr.strip()
-        problem = f"dcm2niix made nothing of it (exit code {done.returncode}{': ' if said else ''}{said[:300]})"
-        raise InputError(study, problem, "Export the study again")
+        raise InputError(study, f"dcm2niix made nothing of it ({outcome})", "Export the study again")
+    return f"dcm2niix did not convert every file of the study ({outcome})" if done.returncode else ""
 
 
 def _contrast_agents(files: list[Path]) -> dict[str, str]:

@@ -42,7 +42,7 @@ class Patience:
     timeout_s: float = 60.0
     """Without a byte for so long, the connection is given up."""
     attempts: int = 6
-    """Connections in a row that brought nothing before the download fails."""
+    """Connections in a row that brought nothing before the download fails; two where the server never answered."""
     pause_s: float = 5.0
     """Before the second attempt; doubled before each further one."""
 
@@ -110,7 +110,7 @@ def fetch(url: str, path: Path, md5: str, patience: Patience = Patience()) -> Pa
 
 def _fetch_part(url: str, part: Path, patience: Patience) -> None:
     """Fill ``part``, over as many connections as it takes."""
-    failures = 0
+    failures, answered = 0, False
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
@@ -122,14 +122,15 @@ def _fetch_part(url: str, part: Path, patience: Patience) -> None:
                 return
             if error.code < 500:
                 raise InputError(url, f"the server says {error.code} {error.reason}", _BY_HAND) from error
-            reason = f"the server says {error.code} {error.reason}"
+            reason, answered = f"the server says {error.code} {error.reason}", True
         except (http.client.HTTPException, OSError) as error:  # URLError and time-outs are OSErrors
             if getattr(error, "errno", None) in _OF_THE_DISK:
                 raise InputError(part, f"cannot be written ({error})", "Check disk and permissions") from error
             reason = str(getattr(error, "reason", "") or error) or type(error).__name__
         progressed = part.exists() and part.stat().st_size > before
+        answered = answered or progressed
         failures = 0 if progressed else failures + 1
-        if failures >= patience.attempts:
+        if failures >= (patience.attempts if answered else min(patience.attempts, 2)):
             raise InputError(url, f"no network, or the server does not answer ({reason})", _BY_HAND)
         pause = patience.pause_s * 2 ** max(failures - 1, 0)
         logger.warning("%s: %s, trying again in %g s", url, reason, pause)

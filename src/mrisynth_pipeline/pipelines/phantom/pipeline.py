@@ -6,7 +6,7 @@ from mrisynth_pipeline.pipelines.phantom.nodes import provide_raw_cohort
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Fabricate the phantom cohort, or point to the user's archive."""
+    """Fabricate the phantom cohort, or fetch, unpack, convert and point to the user's archive."""
     return Pipeline(
         [
             Node(
