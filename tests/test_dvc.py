@@ -19,6 +19,7 @@ WRITTEN_INTO = {"phantom_folder": "phantom", "subjects": "preprocessing"}
 
 NOT_TRACKED = {
     "run_times": "a hook adds to it in every stage; it changes nothing but two lines of the report",
+    "archive_folder": "unpacked, converted and downloaded archives: gigabytes that are there elsewhere, and none here",
     "ingestion_workspace": "the journal of checked files; it saves time and changes nothing",
     "codebrain.stage1_workspace": "checkpoints; DVC would delete them before the stage that resumes from them",
     "codebrain.stage2_workspace": "as above",

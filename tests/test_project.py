@@ -114,7 +114,9 @@ class TestPipelines:
 
     def test_all_free_inputs_of_the_default_run_are_folders_parameters_or_run_times(self, registered):
         free = {name for name in registered["__default__"].inputs() if not _is_parameter(name)}
-        assert {name for name in free if not name.endswith("_workspace")} == {"phantom_folder", "subjects", "run_times"}
+        assert {name for name in free if not name.endswith("_workspace")} == {
+            *("phantom_folder", "archive_folder", "subjects", "run_times")
+        }
 
     def test_node_names_are_verb_and_object(self, registered):
         for pipeline in registered.values():
@@ -175,7 +177,7 @@ class TestParameters:
             ("test", {"codebrain": {"stag1": {}}}, "codebrain.stag1: there is no such group; did you mean stage1?"),
             ("test", {"segmentatoin": {}}, "segmentatoin: there is no such group; did you mean segmentation?"),
             ("test", {"segmentation": 4}, "segmentation: "),
-            ("test", {"cohort": {"kind": "mars"}}, "cohort.kind: input should be 'phantom', 'brats'"),
+            ("test", {"cohort": {"kind": "mars"}}, "cohort.kind: input should be 'phantom', 'brats', 'ixi', 'msd'"),
             ("test", {"cohort": {"kind": "brats"}}, "cohort.kind=brats needs cohort.raw_dir"),
             ("brats", {}, "cohort.kind=brats needs cohort.raw_dir"),
             ("ixi", {}, "cohort.kind=ixi needs cohort.raw_dir"),

@@ -76,6 +76,7 @@ def table_of():
                     "modality": modality,
                     "path": f"{subject}-{modality}.nii.gz",
                     "raw_dir": "raw",
+                    "spare": "",
                     "shape": "10x10x10",
                     "spacing_mm": "1.00x1.00x1.00",
                     "orientation": "RAS",

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mrisynth_pipeline.cohorts import brats, ixi
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.layouts import LAYOUTS, ScanFile, find_scans, unrecognised_files
 
@@ -43,6 +42,40 @@ NAMES = [
     ("ixi", "IXI012-HH-1211-T2.nii.gz", "IXI012-HH-1211", "IXI012", "", "HH", "t2"),
     ("ixi", "IXI-PD/IXI035-IOP-0873-PD.nii", "IXI035-IOP-0873", "IXI035", "", "IOP", "pd"),
     ("ixi", "IXI-DTI/IXI035-IOP-0873-DTI-04.nii.gz", "IXI035-IOP-0873", "IXI035", "", "IOP", "dti"),
+    ("msd", "Task01_BrainTumour/labelsTr/BRATS_001.nii.gz", "BRATS_001", "BRATS_001", "", "", "seg"),
+    ("msd", "labelsTr/BRATS_484.nii", "BRATS_484", "BRATS_484", "", "", "seg"),
+    ("remind", "Case001-preop-MR-3D_SAG_T2_SPACE.nrrd", "Case001", "Case001", "", "", "t2"),
+    ("remind", "a/Case001-preop-MR-3D_AX_T2_SPACE-r.nii.gz", "Case001", "Case001", "", "", "t2"),
+    ("remind", "Case001-preop-MR-3D_AX_T1_postcontrast.nrrd", "Case001", "Case001", "", "", "t1c"),
+    ("remind", "Case001-preop-MR-3D_AX_T1_precontrast.nrrd", "Case001", "Case001", "", "", "t1"),
+    ("remind", "Case002-preop-MR-3D_SAG_T1_MP2RAGE-r.nrrd", "Case002", "Case002", "", "", "t1"),
+    ("remind", "Case001-preop-MR-2D_COR_T2_BLADE.nrrd", "Case001", "Case001", "", "", "t2"),
+    ("remind", "Case001-preop-MR-2D_AX_T2_FLAIR.nrrd", "Case001", "Case001", "", "", "flair"),
+    ("remind", "Case001-preop-MR-2D_AX_PD.nrrd", "Case001", "Case001", "", "", "pd"),
+    ("remind", "Case001-preop-MR-2D_AX_DWI.nrrd", "Case001", "Case001", "", "", "other"),
+    ("remind", "Case001-intraop-MR-3D_AX_T2_SPACE.nrrd", "Case001", "Case001", "", "", "intraop-t2"),
+    ("remind", "Case001-intraop-US-pre_dura.nrrd", "Case001", "Case001", "", "", "us"),
+    ("remind", "Case001-preop-SEG-tumor-MR-3D_AX_T2_SPACE.nrrd", "Case001", "Case001", "", "", "outline"),
+    ("bids", "sub-01/anat/sub-01_T1w.nii.gz", "sub-01", "sub-01", "", "", "t1"),
+    ("bids", "sub-01/ses-02/anat/sub-01_ses-02_T2w.nii", "sub-01_ses-02", "sub-01", "02", "", "t2"),
+    ("bids", "sub-01_acq-mprage_ce-gadolinium_rec-norm_run-1_T1w.nii.gz", "sub-01", "sub-01", "", "", "t1c"),
+    ("bids", "sub-01_PDw.nii.gz", "sub-01", "sub-01", "", "", "pd"),
+    ("bids", "sub-01_ce-gadolinium_FLAIR.nii.gz", "sub-01", "sub-01", "", "", "flair"),
+    ("bids", "sub-01_part-mag_T2w.nii.gz", "sub-01", "sub-01", "", "", "t2"),
+    ("bids", "sub-01_part-phase_T2w.nii.gz", "sub-01", "sub-01", "", "", "other"),
+    ("bids", "sub-01_inv-1_MP2RAGE.nii.gz", "sub-01", "sub-01", "", "", "other"),
+    ("bids", "sub-01/func/sub-01_task-rest_bold.nii.gz", "sub-01", "sub-01", "", "", "other"),
+    ("bids", "sub-01/dwi/sub-01_dwi.nii.gz", "sub-01", "sub-01", "", "", "other"),
+    ("bids", "sub-01_space-MNI152_T1w.nii.gz", "sub-01", "sub-01", "", "", "derivative"),
+    ("bids", "derivatives/x/sub-01/anat/sub-01_desc-brain_mask.nii.gz", "sub-01", "sub-01", "", "", "brain"),
+    ("bids", "derivatives/x/sub-01_space-T1w_label-brain_mask.nii.gz", "sub-01", "sub-01", "", "", "brain"),
+    ("bids", "derivatives/x/sub-01_space-MNI_desc-brain_mask.nii.gz", "sub-01", "sub-01", "", "", "derivative"),
+    ("bids", "derivatives/x/sub-01_desc-tumor_dseg.nii.gz", "sub-01", "sub-01", "", "", "seg"),
+    ("bids", "derivatives/x/sub-01_ses-02_label-tumor_dseg.nii.gz", "sub-01_ses-02", "sub-01", "02", "", "seg"),
+    ("bids", "derivatives/x/sub-01_label-lesion_mask.nii.gz", "sub-01", "sub-01", "", "", "lesion"),
+    ("bids", "derivatives/x/sub-01_label-GM_probseg.nii.gz", "sub-01", "sub-01", "", "", "derivative"),
+    ("bids", "derivatives/x/sub-01_desc-preproc_T1w.nii.gz", "sub-01", "sub-01", "", "", "derivative"),
+    ("bids", "derivatives/x/sub-01_T1w.nii.gz", "sub-01", "sub-01", "", "", "derivative"),
 ]
 
 
@@ -70,11 +103,19 @@ def test_file_names_tell_subject_patient_session_site_and_modality(
         "BraTS-GLI-00005-000-t1n.nii.gz.part",
         "IXI002-Guys-0828-T1.nii.gz.txt",
         "IXI002-Guys-T1.nii.gz",
+        "BRATS_001.nii.gz",  # in neither imagesTr nor labelsTr: scan or label map?
+        "imagesTr/BRATS_1.nii.gz",
+        "imagesTr/._BRATS_001.nii.gz",
+        "Case1-preop-MR-2D_AX_T2.nrrd",
+        "Case001-MR-2D_AX_T2.nrrd",
+        "T1w.nii.gz",
+        "sub-01-T1w.nii.gz",
+        "sub-01_T1w.json",
     ],
 )
 def test_names_that_only_resemble_a_scan_are_not_taken(tmp_path, name):
     touch(tmp_path / name)
-    assert brats.find_scans(tmp_path) == ixi.find_scans(tmp_path) == []
+    assert [layout.find_scans(tmp_path) for layout in LAYOUTS.values()] == [[]] * len(LAYOUTS)
 
 
 def test_nested_and_flat_archives_give_the_same_scans(tmp_path):

@@ -264,6 +264,7 @@ def test_the_summary_counts_and_is_json(tmp_path, write_brats, write_scan):
     manifest = build_manifest("study", "brats", raw_dir)
     summary = summarise(manifest)
     assert json.loads(json.dumps(summary)) == summary
+    assert summary.pop("spare_scans") == []
     (refused,) = summary.pop("refused_scans")
     assert refused["path"] == f"{SECOND}/{SECOND}-t1n.nii.gz"
     assert "Download or copy it again" in refused["problems"]

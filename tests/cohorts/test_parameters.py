@@ -10,6 +10,9 @@ from mrisynth_pipeline.cohorts.parameters import CohortParameters, SplitParamete
     ("group", "values", "words"),
     [
         (CohortParameters, {"kind": "ixi"}, r"cohort\.kind=ixi needs cohort\.raw_dir"),
+        (CohortParameters, {"kind": "ixi"}, r"or cohort\.download=true"),
+        (CohortParameters, {"kind": "dicom"}, r"needs cohort\.raw_dir, the folder of the archive"),
+        (CohortParameters, {"kind": "brats", "raw_dir": "x", "download": True}, r"ixi alone, not for brats"),
         (CohortParameters, {"modalities": ["t1", "t1ce"]}, r"unknown \['t1ce'\].*t1c"),
         (CohortParameters, {"modalities": ["t1", "t1"]}, r"at least one contrast, each once"),
         (CohortParameters, {"modalities": []}, r"at least one contrast, each once"),
@@ -21,6 +24,10 @@ from mrisynth_pipeline.cohorts.parameters import CohortParameters, SplitParamete
 def test_contradictions_are_refused(group, values, words):
     with pytest.raises(ValidationError, match=words):
         group(**values)
+
+
+def test_a_downloaded_archive_needs_no_folder():
+    assert CohortParameters(kind="ixi", download=True).raw_dir is None
 
 
 def test_defaults_are_consistent():

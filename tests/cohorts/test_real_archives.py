@@ -28,5 +28,26 @@ def test_five_patients_of_brats_2021_are_sound_and_complete(manifest):
 
 
 def test_a_bids_folder_is_not_taken_for_brats():
-    with pytest.raises(InputError, match=r"holds no brats scan.*found .*\.nii\.gz"):
+    with pytest.raises(InputError, match=r"holds no brats scan.*a bids archive: use cohort\.kind=bids"):
         build_manifest("real", "brats", Path(REAL_DATA) / "ms_bids")
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """Everything there is, read by every reader."""
+    return build_manifest("real", "mixed", Path(REAL_DATA), journal=tmp_path_factory.mktemp("mixed") / "checks.jsonl")
+
+
+def test_the_scans_of_a_bids_folder_tell_whether_they_are_registered(mixed):
+    patients = mixed[mixed["layout"] == "bids"].groupby("subject")["registered"].agg(set).to_dict()
+    assert patients == {"sub-mni07": {"yes"}, "sub-mni19": {"yes"}, "sub-raw03": {"no"}, "sub-raw12": {"no"}}
+
+
+def test_all_readers_together_know_every_patient_and_refuse_none(mixed):
+    summary = summarise(mixed)
+    assert summary["refused_scans"] == summary["spare_scans"] == []
+    assert summary["subjects"] == 9
+    assert summary["modalities"] == ["t1", "t1c", "t2", "flair"]
+    assert summary["incomplete_subjects"] == {"sub-raw03": ["t1c"], "sub-raw12": ["t1c"]}
+    assert summary["unrecognised_files"]["count"] == 0
+    assert set(mixed.loc[mixed["layout"] == "brats", "registered"]) == {"yes"}

@@ -1,22 +1,36 @@
 """Which archive a study is made of."""
 
 import importlib
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from mrisynth_pipeline.cohorts import obtaining
 from mrisynth_pipeline.cohorts.parameters import CohortParameters, PhantomParameters
 from mrisynth_pipeline.pipelines.phantom.nodes import provide_raw_cohort
 
-PHANTOM_FOLDER = Path("data/01_raw/phantom")
+NAMES = {"brats": "BraTS-GLI-00005-000-t1n.nii.gz", "ixi": "IXI002-Guys-0828-T1.nii.gz"}
+
+
+def archive(folder: Path, kind: str) -> Path:
+    """A folder with one scan of a layout in it; nobody opens it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / NAMES[kind]).touch()
+    return folder
 
 
 @pytest.fixture
 def fabricated(monkeypatch) -> list[tuple]:
-    """Calls of the fabrication, which does not happen."""
+    """Calls of the fabrication, which makes one empty file instead."""
     calls: list[tuple] = []
+
+    def fabricate(phantom, registered, raw_dir, workers):
+        calls.append((phantom, registered, raw_dir))
+        archive(raw_dir, phantom.layout)
+
     cohort = importlib.import_module("mrisynth_pipeline.cohorts.phantom.cohort")
-    monkeypatch.setattr(cohort, "fabricate_cohort", lambda *given, workers: calls.append(given))
+    monkeypatch.setattr(cohort, "fabricate_cohort", fabricate)
     return calls
 
 
@@ -29,41 +43,85 @@ def fabricated(monkeypatch) -> list[tuple]:
         ("ixi", "auto", "ixi", False),
     ],
 )
-def test_the_phantom_is_as_from_the_scanner_unless_asked_otherwise(fabricated, layout, registered, folder, aligned):
+def test_the_phantom_is_as_from_the_scanner_unless_asked_otherwise(
+    fabricated, tmp_path, layout, registered, folder, aligned
+):
     phantom = PhantomParameters(layout=layout)
-    cohort = provide_raw_cohort(CohortParameters(registered=registered), phantom, PHANTOM_FOLDER)
-    assert fabricated == [(phantom, aligned, PHANTOM_FOLDER / folder)]
+    cohort = provide_raw_cohort(CohortParameters(registered=registered), phantom, tmp_path, tmp_path / "archives")
+    assert fabricated == [(phantom, aligned, tmp_path / folder)]
     assert (cohort["registered"], cohort["phantom"]) == (aligned, True)
     assert (cohort["name"], cohort["layout"]) == (f"phantom-{layout}", layout)
 
 
-@pytest.mark.parametrize(
-    ("kind", "registered", "modalities"),
-    [("brats", True, ["t1", "t1c", "t2", "flair"]), ("ixi", False, ["t1", "t2", "pd"])],
-)
-def test_an_archive_is_pointed_to_with_what_its_layout_implies(fabricated, kind, registered, modalities):
-    cohort = provide_raw_cohort(CohortParameters(kind=kind, raw_dir="/archive"), PhantomParameters(), PHANTOM_FOLDER)
+@pytest.mark.parametrize(("kind", "modalities"), [("brats", ["t1", "t1c", "t2", "flair"]), ("ixi", ["t1", "t2", "pd"])])
+def test_an_archive_is_pointed_to_with_what_its_layout_implies(fabricated, tmp_path, kind, modalities):
+    raw_dir = archive(tmp_path / "raw", kind)
+    given = CohortParameters(kind=kind, raw_dir=raw_dir)
+    cohort = provide_raw_cohort(given, PhantomParameters(), tmp_path / "phantom", tmp_path / "archives")
     assert fabricated == []
     assert cohort == {
         "name": kind,
         "layout": kind,
-        "raw_dir": "/archive",
-        "registered": registered,
+        "raw_dir": str(raw_dir),
+        "registered": None,  # as the layout says, of which a mixed folder has several
         "modalities": modalities,
         "phantom": False,
     }
+    assert not (tmp_path / "archives").exists(), "nothing was unpacked"
 
 
-def test_the_user_may_know_better(fabricated):
-    given = CohortParameters(kind="brats", raw_dir="/archive", registered=False, modalities=("t2", "t1"))
-    cohort = provide_raw_cohort(given, PhantomParameters(), PHANTOM_FOLDER)
+def test_the_user_may_know_better(fabricated, tmp_path):
+    given = CohortParameters(
+        kind="brats", raw_dir=archive(tmp_path, "brats"), registered=False, modalities=("t2", "t1")
+    )
+    cohort = provide_raw_cohort(given, PhantomParameters(), tmp_path / "phantom", tmp_path / "archives")
     assert (cohort["registered"], cohort["modalities"]) == (False, ["t2", "t1"])
 
 
 def test_a_folder_inside_the_project_is_kept_relative(fabricated, tmp_path, monkeypatch):
     # The manifest, and with it the data's fingerprint, is then the same on every machine.
     monkeypatch.chdir(tmp_path)
-    inside = CohortParameters(kind="ixi", raw_dir=tmp_path / "data" / "archive")
-    assert provide_raw_cohort(inside, PhantomParameters(), PHANTOM_FOLDER)["raw_dir"] == "data/archive"
-    phantom = provide_raw_cohort(CohortParameters(), PhantomParameters(), tmp_path / "data" / "phantom")
-    assert phantom["raw_dir"] == "data/phantom/brats"
+    inside = CohortParameters(kind="ixi", raw_dir=archive(tmp_path / "data" / "archive", "ixi"))
+    folders = (tmp_path / "data" / "phantom", tmp_path / "data" / "archives")
+    assert provide_raw_cohort(inside, PhantomParameters(), *folders)["raw_dir"] == "data/archive"
+    assert provide_raw_cohort(CohortParameters(), PhantomParameters(), *folders)["raw_dir"] == "data/phantom/brats"
+
+
+def test_packed_archives_are_unpacked_beside_and_that_folder_is_read(tmp_path):
+    raw_dir = tmp_path / "raw"
+    raw_dir.mkdir()
+    with tarfile.open(raw_dir / "IXI-T1.tar", "w") as file:
+        file.add(archive(tmp_path / "loose", "ixi") / NAMES["ixi"], NAMES["ixi"])
+    given = CohortParameters(kind="ixi", raw_dir=raw_dir)
+    cohort = provide_raw_cohort(given, PhantomParameters(), tmp_path / "phantom", tmp_path / "archives")
+    read = Path(cohort["raw_dir"])
+    assert read.parent == tmp_path / "archives"
+    assert (read / "IXI-T1" / NAMES["ixi"]).is_file()
+    assert sorted(path.name for path in raw_dir.iterdir()) == ["IXI-T1.tar"], "the archive itself is left alone"
+
+
+def test_two_folders_of_packed_archives_are_not_mixed(tmp_path):
+    read = set()
+    for folder in (tmp_path / "a" / "raw", tmp_path / "b" / "raw"):
+        folder.mkdir(parents=True)
+        with tarfile.open(folder / "IXI-T1.tar", "w") as file:
+            file.add(archive(tmp_path / "loose", "ixi") / NAMES["ixi"], NAMES["ixi"])
+        read.add(obtaining.obtain(CohortParameters(kind="ixi", raw_dir=folder), tmp_path / "archives"))
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize("raw_dir", [None, "chosen"])
+def test_what_is_downloaded_is_unpacked_where_it_lies(tmp_path, monkeypatch, raw_dir):
+    def download(folder, modalities):
+        assert modalities == ("t1", "t2")
+        folder.mkdir(parents=True)
+        with tarfile.open(folder / "IXI-T1.tar", "w") as file:
+            file.add(archive(tmp_path / "loose", "ixi") / NAMES["ixi"], NAMES["ixi"])
+        return [folder / "IXI-T1.tar"]
+
+    monkeypatch.setattr(obtaining, "download_ixi", download)
+    raw_dir = raw_dir and tmp_path / raw_dir
+    given = CohortParameters(kind="ixi", download=True, raw_dir=raw_dir, modalities=("t1", "t2"))
+    layout, folder = obtaining.obtain(given, tmp_path / "archives")
+    assert (layout, folder) == ("ixi", raw_dir or tmp_path / "archives" / "ixi")
+    assert (folder / "IXI-T1" / NAMES["ixi"]).is_file()

@@ -71,7 +71,7 @@ def _refusals(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:
             kind = "unrecognised"
         elif "same content as" in row.problems:
             kind = "duplicate"
-        elif ": is a second " in row.problems:
+        elif row.spare == "yes":
             kind = "spare"
         yield kind, row.subject, row.modality, row.path, row.problems
 

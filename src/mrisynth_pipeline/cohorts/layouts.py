@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mrisynth_pipeline.cohorts import brats, ixi
+from mrisynth_pipeline.cohorts import bids, brats, ixi, msd, remind
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
 from mrisynth_pipeline.cohorts.scan_files import ScanFile, describe_contents, scan_paths
@@ -35,6 +35,9 @@ class Layout:
 LAYOUTS: dict[str, Layout] = {
     "brats": Layout(brats.find_scans, brats.MODALITIES, True, brats.EXAMPLE),
     "ixi": Layout(ixi.find_scans, ixi.MODALITIES, False, ixi.EXAMPLE),
+    "msd": Layout(msd.find_scans, msd.MODALITIES, True, msd.EXAMPLE),
+    "remind": Layout(remind.find_scans, remind.MODALITIES, False, remind.EXAMPLE, open_ended=True),
+    "bids": Layout(bids.find_scans, bids.MODALITIES, None, bids.EXAMPLE, open_ended=True),
 }
 """Layout name (``cohort.kind``) → layout."""
 
@@ -53,7 +56,7 @@ LAYOUTS[MIXED] = Layout(
     _find_by_every_reader,
     tuple(DISPLAY_NAMES),
     registered=None,
-    example=" or ".join(layout.example.split(",")[0].split(" or ")[0] for layout in LAYOUTS.values()),
+    example=f"those of {', '.join(LAYOUTS)}, such as {brats.EXAMPLE.split(',')[0]} or {bids.EXAMPLE}",
     open_ended=True,
 )
 

@@ -104,7 +104,9 @@ def build_manifest(
     manifest = manifest.sort_values(["subject", "modality", "path", "volume"], ignore_index=True)
     if strangers:
         logger.warning("%s: %d files with unrecognised names are left out", raw_dir, len(strangers))
-    if refused := sum(bool(scan.problems) for scan in checked):
+    if spares := sum(bool(file.spare) for file in files):
+        logger.info("%s: %d scans are spare, better ones of the same contrast are used", raw_dir, spares)
+    if refused := sum(bool(scan.problems) and not scan.file.spare for scan in checked):
         logger.warning("%s: %d of %d files are refused, the manifest says why", raw_dir, refused, len(files))
     _require_a_usable_scan(manifest, raw_dir)
     return validate_manifest(manifest)
@@ -127,6 +129,7 @@ def _require_every_modality(raw_dir: Path, modalities: tuple[str, ...], found: l
 def _require_a_usable_scan(manifest: pd.DataFrame, raw_dir: Path) -> None:
     scans = manifest[~manifest["modality"].isin([SEGMENTATION, BRAIN_MASK, UNRECOGNISED])]
     if usable(scans).empty:
+        scans = scans[scans["spare"] == ""]
         reasons = "; ".join(scans["problems"].head(3))
         raise InputError(raw_dir, f"none of {len(scans)} scans is usable: {reasons}", "Mend or replace the files")
 
@@ -165,6 +168,7 @@ def _row(
         "registered": "" if registered is None else "yes" if registered else "no",
         "labels": " ".join(f"{value}:{label}" for value, label in file.labels.items()),
         "transform": shipped,
+        "spare": "yes" if file.spare else "",
         "shape": "x".join(map(str, check.shape)),
         "spacing_mm": "x".join(f"{size:.2f}" for size in check.spacing_mm),
         "orientation": check.orientation,

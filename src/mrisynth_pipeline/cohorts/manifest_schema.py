@@ -43,6 +43,8 @@ class ManifestSchema(pa.DataFrameModel):
     """Of a label map: value in the file → internal label, ``"0:0 1:1 2:2 4:3"``."""
     transform: Series[str]
     """Transform shipped with the scan, relative to ``raw_dir``, or ``identity``; see ``ScanFile.transform``."""
+    spare: Series[str] = pa.Field(isin=["yes", ""])
+    """Whether another scan of the same contrast is used instead; ``problems`` then names it."""
     shape: Series[str] = pa.Field(str_matches=r"^(\d+(x\d+)*)?$")
     """Voxels along (x, y, z), ``"240x240x155"``."""
     spacing_mm: Series[str]
@@ -58,7 +60,8 @@ class ManifestSchema(pa.DataFrameModel):
     sha256: Series[str] = pa.Field(str_matches=r"^([0-9a-f]{64})?$")
     """Hash of the file."""
     problems: Series[str]
-    """``""`` for a usable file, else sentences joined by ``"; "``."""
+    """``""`` for a usable file, else sentences joined by ``"; "``: why it is refused, or what is used instead of a
+    spare scan."""
     remarks: Series[str]
     """What a person should look at though the file is used, as sentences joined by ``"; "``."""
 

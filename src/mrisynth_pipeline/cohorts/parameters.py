@@ -12,22 +12,29 @@ from mrisynth_pipeline.parameters import Parameters
 class CohortParameters(Parameters):
     """Which scans the study is made of (``params:cohort``)."""
 
-    kind: Literal["phantom", "brats", "ixi", "mixed"] = "phantom"
-    """``phantom`` fabricates the cohort; the others name the layout of the archive in ``raw_dir``; ``mixed`` is a
-    folder that holds archives of several layouts."""
+    kind: Literal["phantom", "brats", "ixi", "msd", "remind", "bids", "dicom", "mixed"] = "phantom"
+    """``phantom`` fabricates the cohort; the others name the layout of the archive in ``raw_dir``. ``dicom`` is a
+    folder with one folder of DICOM files per subject, ``mixed`` one that holds archives of several layouts."""
     raw_dir: Path | None = None
-    """Folder of the unpacked archive; required unless ``kind`` is ``phantom``."""
+    """Folder of the archive, unpacked or as the ``.tar`` or ``.zip`` files that it came in, or one such file. Required
+    unless ``kind`` is ``phantom`` or the archive is downloaded."""
+    download: bool = False
+    """Fetch what ``raw_dir`` lacks of IXI (``ixi`` only; 12 GB, resumable). Without ``raw_dir`` it goes into the data
+    folder."""
     registered: bool | Literal["auto"] = "auto"
     """Whether a subject's contrasts share one grid and are skull-stripped already. ``auto``: true for
-    BraTS archives, false for IXI archives and the phantom (as from the scanner); where it depends on the subject
-    (BIDS), the scans tell."""
+    BraTS and the Decathlon, false for IXI, ReMIND and the phantom (as from the scanner); where it depends on the
+    subject (BIDS, DICOM), the scans tell."""
     modalities: tuple[str, ...] | None = None
     """Contrasts of the study, in channel order; ``None`` takes those of the layout."""
 
     @model_validator(mode="after")
     def _archive_has_a_folder(self) -> "CohortParameters":
-        if self.kind != "phantom" and self.raw_dir is None:
-            raise ValueError(f"cohort.kind={self.kind} needs cohort.raw_dir, the folder of the unpacked archive")
+        if self.download and self.kind != "ixi":
+            raise ValueError(f"cohort.download=true is for cohort.kind=ixi alone, not for {self.kind}")
+        if self.kind != "phantom" and self.raw_dir is None and not self.download:
+            way_out = ", or cohort.download=true" if self.kind == "ixi" else ""
+            raise ValueError(f"cohort.kind={self.kind} needs cohort.raw_dir, the folder of the archive{way_out}")
         return self
 
     @model_validator(mode="after")

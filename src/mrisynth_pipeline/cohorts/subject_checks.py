@@ -60,7 +60,8 @@ def check_across_files(files: Sequence[ScanFile], checks: Sequence[ScanCheck], r
         for file, check in zip(files, checks, strict=True)
     ]
     for scan in scans:
-        if scan.file.spare:
+        if scan.file.spare:  # whatever else is wrong with a file that is not used is nobody's concern
+            scan.problems.clear()
             scan.refuse(f"is {scan.file.spare}", "Nothing needs doing; to use this one, take the other away")
     scans_in_question = [scan for scan in scans if not scan.file.spare]
     _refuse_second_files(scans_in_question, raw_dir)
@@ -74,7 +75,11 @@ def check_across_files(files: Sequence[ScanFile], checks: Sequence[ScanCheck], r
 
 def looks_registered(members: Sequence[tuple[ScanFile, ScanCheck]]) -> bool:
     """Whether a subject's sound scans lie on one grid and hold a brain without its head."""
-    scans = [check for file, check in members if file.modality not in (SEGMENTATION, BRAIN_MASK) and check.affine]
+    scans = [
+        check
+        for file, check in members
+        if file.modality not in (SEGMENTATION, BRAIN_MASK) and check.affine and not file.spare
+    ]
     return (
         bool(scans)
         and all(same_grid(scans[0], other) for other in scans[1:])

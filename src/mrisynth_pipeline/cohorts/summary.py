@@ -22,7 +22,8 @@ def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
         ``cohort``; ``subjects`` and ``patients`` (with a usable scan); ``modalities`` of the study;
         ``complete_subjects`` (every contrast usable); ``incomplete_subjects`` {subject: missing contrasts};
         ``subjects_without_usable_scan``; ``scans_per_modality`` (usable); ``label_maps`` (usable);
-        ``refused_scans`` [{subject, modality, path, problems}]; ``unrecognised_files`` {count, examples};
+        ``refused_scans`` [{subject, modality, path, problems}]; ``spare_scans`` (sound or not, a better one of their
+        contrast is used) the same; ``unrecognised_files`` {count, examples};
         ``subjects_per_site``; ``spacing_range_mm`` {modality: [smallest, largest]} over all axes;
         ``patients_with_several_time_points`` {patient: subjects}; ``fingerprint`` of the usable data.
     """
@@ -35,7 +36,8 @@ def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
     missing = {str(subject): [name for name in modalities if name not in has] for subject, has in present.items()}
     subjects = scans.drop_duplicates("subject")
     per_patient = subjects.groupby("patient")["subject"].agg(list)
-    refused = known.loc[known["problems"] != "", ["subject", "modality", "path", "problems"]]
+    named = known[["subject", "modality", "path", "problems"]]
+    refused, spare = named[(known["problems"] != "") & (known["spare"] == "")], named[known["spare"] != ""]
     return {
         "cohort": str(manifest["cohort"].iloc[0]),
         "subjects": len(subjects),
@@ -47,6 +49,7 @@ def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
         "scans_per_modality": {name: int((scans["modality"] == name).sum()) for name in modalities},
         "label_maps": int((usable(known)["modality"] == SEGMENTATION).sum()),
         "refused_scans": refused.to_dict("records"),
+        "spare_scans": spare.to_dict("records"),
         "unrecognised_files": {"count": len(unrecognised), "examples": list(unrecognised[:_MAX_EXAMPLES])},
         "subjects_per_site": {
             str(site): int(count) for site, count in subjects["site"].value_counts().sort_index().items()

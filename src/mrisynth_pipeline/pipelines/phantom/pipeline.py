@@ -6,12 +6,12 @@ from mrisynth_pipeline.pipelines.phantom.nodes import provide_raw_cohort
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Fabricate the phantom cohort, or point to the user's archive."""
+    """Fabricate the phantom cohort, or fetch, unpack, convert and point to the user's archive."""
     return Pipeline(
         [
             Node(
                 provide_raw_cohort,
-                ["params:cohort", "params:phantom", "phantom_folder"],
+                ["params:cohort", "params:phantom", "phantom_folder", "archive_folder"],
                 "raw_cohort",
                 name="provide_raw_cohort",
             )
