@@ -5,7 +5,7 @@ import SimpleITK as sitk  # noqa: N813
 
 from mrisynth_pipeline.imaging.geometry import grid_of, image_on
 from mrisynth_pipeline.imaging.parameters import RegistrationParameters
-from mrisynth_pipeline.imaging.registration import RigidRegistration
+from mrisynth_pipeline.imaging.registration import Registration
 from mrisynth_pipeline.imaging.scan import read_scan
 
 LEVELS = RegistrationParameters()
@@ -17,7 +17,7 @@ def prepared(heads):
     subject = heads.subjects[0]
     images = {name: read_scan(path).image for name, path in heads.scans(subject).items() if name != "seg"}
     brain = sitk.Cast(read_scan(heads.truth(subject) / "brain.nii.gz").image, sitk.sitkUInt8)
-    return subject, images, RigidRegistration(images["t1c"], brain, LEVELS)
+    return subject, images, Registration(images["t1c"], brain, LEVELS)
 
 
 def mean_error_mm(found, true, points):

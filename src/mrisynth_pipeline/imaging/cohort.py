@@ -18,6 +18,7 @@ from mrisynth_pipeline.imaging.parallel import run_jobs
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.subject import ScanSource, fingerprint, preprocess_subject
 from mrisynth_pipeline.imaging.subject_file import SubjectStore, write_subject
+from mrisynth_pipeline.imaging.transform_files import write_transforms
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def preprocess_cohort(
     for task in tasks:
         if task.obstacle:
             rows[task.subject] = _row(task, "failed", task.obstacle)
-            store.path(task.subject).unlink(missing_ok=True)
+            store.remove(task.subject)
         elif store.done(task.subject, task.fingerprint):
             rows[task.subject] = _row(task, "done", quality=store.open(task.subject).metadata["quality"])
         else:
@@ -87,7 +88,7 @@ def preprocess_cohort(
         task = to_do[position]
         rows[task.subject] = row or _row(task, "failed", failure)
         if rows[task.subject]["status"] == "failed":
-            store.path(task.subject).unlink(missing_ok=True)  # a file of an earlier run would be mistaken for it
+            store.remove(task.subject)  # a file of an earlier run would be mistaken for it
             logger.warning("Subject %s failed: %s", task.subject, rows[task.subject]["reason"])
     index = pd.DataFrame([rows[task.subject] for task in tasks])
     if (index["status"] == "failed").all():
@@ -106,6 +107,7 @@ def prepare_and_write(task: SubjectTask) -> dict[str, Any]:
     try:
         subject = preprocess_subject(task.subject, task.scans, task.modalities, task.parameters, task.registered)
         quality = {"seconds": round(time.perf_counter() - start, 3), **subject.quality}
+        write_transforms(task.store.transforms(task.subject), subject)
         write_subject(task.store.path(task.subject), replace(subject, quality=quality))
     except InputError as error:
         return _row(task, "failed", str(error))

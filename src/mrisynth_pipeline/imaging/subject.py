@@ -17,18 +17,21 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
 from mrisynth_pipeline.cohorts.scan_files import IDENTITY
 from mrisynth_pipeline.imaging.brain_extraction import brain_mask
+from mrisynth_pipeline.imaging.doubts import Alignment
 from mrisynth_pipeline.imaging.geometry import Grid, grid_of, image_on, resample, smooth_for
 from mrisynth_pipeline.imaging.intensity import correct_bias, intensity_range, to_unit
 from mrisynth_pipeline.imaging.masks import head_mask, stripped_mask
 from mrisynth_pipeline.imaging.model_grid import place_grid
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.quality import quality_columns
-from mrisynth_pipeline.imaging.registration import RigidAlignment, RigidRegistration
+from mrisynth_pipeline.imaging.registration import Registration
 from mrisynth_pipeline.imaging.scan import Scan, read_scan
+from mrisynth_pipeline.imaging.shipped import shipped_matrix
+from mrisynth_pipeline.imaging.standard_space import StandardPlace, mni_template, place_in_mni
 from mrisynth_pipeline.imaging.subject_file import Subject
 from mrisynth_pipeline.imaging.threads import one_itk_thread
 
-METHOD_VERSION = 2
+METHOD_VERSION = 3
 """Raised whenever the steps below change what they write: files made before are then made anew."""
 
 
@@ -111,8 +114,8 @@ def preprocess_subject(
 ) -> Subject:
     """Bring one subject's scans onto the model grid.
 
-    Read → check → RAS+ → mask → rigid registration onto the reference → optional bias correction → one
-    resampling → intensities to [0, 1]. The same code serves training cohorts and a user's own patients.
+    Read → check → RAS+ → mask → registration onto the reference → optional bias correction → optional
+    registration of the reference onto MNI's template → one resampling → intensities to [0, 1]. The same code serves training cohorts and a user's own patients.
 
     Args:
         subject: Subject identifier.
@@ -139,27 +142,35 @@ def preprocess_subject(
     with clock("mask"):
         foreground = _foreground(subject, images, reference, parameters, registered)
     with clock("register"):
-        alignments = _align(images, reference, foreground, parameters, registered)
+        alignments = _align(scans, images, reference, foreground, parameters, registered)
     matrices = {name: alignments[name].matrix if name in alignments else np.eye(4) for name in names}
     if parameters.bias_correction:
         with clock("bias"):
             images = {name: correct_bias(images[name], _carried(foreground, matrices[name])) for name in names}
+    standard: StandardPlace | None = None
+    frame = (images[reference], foreground)
+    if parameters.space == "mni":
+        with clock("mni"):
+            standard = place_in_mni(images[reference], _brain(images[reference], foreground, parameters, registered))
+        frame = mni_template()
+        matrices = {name: matrix @ standard.matrix for name, matrix in matrices.items()}
     with clock("resample"):
-        placed = place_grid(images[reference], foreground, parameters.grid)
-        mask = resample(sitk.Cast(foreground, sitk.sitkFloat32), placed.grid) >= 0.5
+        placed = place_grid(*frame, parameters.grid)
+        mask = resample(sitk.Cast(foreground, sitk.sitkFloat32), placed.grid, matrices[reference]) >= 0.5
         volumes, intensity = _volumes(images, matrices, placed.grid, mask, modalities, parameters)
         shared_world = registered or not parameters.registration.enabled
-        segmentation, label_scan = _segmentation(scans, read, matrices, reference, placed.grid, shared_world)
+        labels = _segmentation(scans, read, matrices, reference, placed.grid, shared_world)
     sources = {name: _source(scans[name], scan.native) for name, scan in read.items()}
-    if label_scan is not None:
-        sources[SEGMENTATION] = _source(scans[SEGMENTATION], label_scan.native)
+    if labels is not None:
+        matrices[SEGMENTATION] = labels.matrix
+        sources[SEGMENTATION] = _source(scans[SEGMENTATION], labels.scan.native)
     return Subject(
         subject=subject,
         modalities=tuple(modalities),
         present=tuple(name in names for name in modalities),
         volumes=volumes.astype(parameters.storage),
         mask=mask,
-        segmentation=segmentation,
+        segmentation=labels.volume if labels else None,
         reference=reference,
         grid_affine=placed.grid.affine,
         transforms=matrices,
@@ -172,9 +183,12 @@ def preprocess_subject(
             foreground_is_brain=registered or parameters.mask == "brain",
             cut_mm=placed.cut_mm,
             alignments=alignments,
-            labels_left_out=SEGMENTATION in scans and segmentation is None,
+            registration=parameters.registration,
+            labels_left_out=SEGMENTATION in scans and labels is None,
             seconds=clock.seconds,
+            mni_overlap=standard.overlap if standard else None,
         ),
+        space=parameters.space,
     )
 
 
@@ -217,17 +231,27 @@ def _foreground(
 
 
 def _align(
+    scans: Mapping[str, ScanSource],
     images: Mapping[str, sitk.Image],
     reference: str,
     foreground: sitk.Image,
     parameters: PreprocessingParameters,
     registered: bool,
-) -> dict[str, RigidAlignment]:
+) -> dict[str, Alignment]:
     """Alignment of every contrast but the reference; empty where none is wanted."""
     if registered or not parameters.registration.enabled:
         return {}
-    registration = RigidRegistration(images[reference], foreground, parameters.registration)
-    return {name: registration.align(image) for name, image in images.items() if name != reference}
+    others = {name: image for name, image in images.items() if name != reference}
+    shipped = {name: shipped_matrix(scans[reference].transform, scans[name].transform) for name in others}
+    registration = Registration(images[reference], foreground, parameters.registration)
+    return {name: registration.align(image, shipped[name]) for name, image in others.items()}
+
+
+def _brain(
+    image: sitk.Image, foreground: sitk.Image, parameters: PreprocessingParameters, registered: bool
+) -> sitk.Image:
+    """The brain of the reference, uint8: its foreground, unless that is the whole head."""
+    return foreground if registered or parameters.mask == "brain" else brain_mask(image)
 
 
 def _carried(mask: sitk.Image, matrix: NDArray) -> sitk.Image:
@@ -249,11 +273,21 @@ def _volumes(
     intensity = {}
     for channel, name in enumerate(modalities):
         if name in images:
-            image = smooth_for(images[name], parameters.grid.spacing_mm)
+            stretch = np.linalg.norm(matrices[name][:3, :3], axis=0)  # 1, unless the matrix is affine
+            image = smooth_for(images[name], stretch * parameters.grid.spacing_mm)
             volume = resample(image, grid, matrices[name], parameters.interpolation)
             intensity[name] = intensity_range(volume, mask, parameters.intensity)
             volumes[channel] = to_unit(volume, mask, *intensity[name])
     return volumes, intensity
+
+
+@dataclass(frozen=True)
+class _LabelMap:
+    """A label map on the grid ``[z, y, x]`` in internal labels, as read, and the way from the grid's world to it."""
+
+    volume: NDArray[np.uint8]
+    scan: Scan
+    matrix: NDArray[np.float64]
 
 
 def _segmentation(
@@ -263,24 +297,29 @@ def _segmentation(
     reference: str,
     grid: Grid,
     shared_world: bool,
-) -> tuple[NDArray[np.uint8] | None, Scan | None]:
-    """The label map on the grid ``[z, y, x]``, in internal labels, and as read.
+) -> _LabelMap | None:
+    """The label map on the grid.
 
     Labels are drawn on one contrast and lie on its voxels: they move with it. Where the head moved between
-    scans and no contrast has the label map's voxels, nobody can say where the labels belong: there are none.
+    scans, no contrast has the label map's voxels, and no transform came with it, nobody can say where the
+    labels belong: there are none.
     """
     if SEGMENTATION not in scans:
-        return None, None
+        return None
     source = scans[SEGMENTATION]
     labels = read_scan(source.path, constant_allowed=True, volume=source.volume)
     drawn_on = [name for name, scan in read.items() if scan.native.matches(labels.native)]
-    if not drawn_on and not shared_world:
-        return None, None
-    frame = reference if reference in drawn_on or not drawn_on else drawn_on[0]
-    volume = np.rint(resample(labels.image, grid, matrices[frame], "nearest")).astype(np.uint8)
+    shipped = None if shared_world else shipped_matrix(scans[reference].transform, source.transform)
+    if drawn_on or shared_world:
+        matrix = matrices[reference if reference in drawn_on or not drawn_on else drawn_on[0]]
+    elif shipped is not None:
+        matrix = shipped @ matrices[reference]
+    else:
+        return None
+    volume = np.rint(resample(labels.image, grid, matrix, "nearest")).astype(np.uint8)
     internal = np.zeros(256, dtype=np.uint8)
     internal[list(source.labels)] = list(source.labels.values())
-    return internal[volume], labels
+    return _LabelMap(internal[volume], labels, matrix)
 
 
 def _source(source: ScanSource, native: Grid) -> dict[str, Any]:
