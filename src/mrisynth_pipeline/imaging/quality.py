@@ -76,6 +76,6 @@ def _warnings(
     if foreground_is_brain and not _BRAIN_ML[0] <= foreground_ml <= _BRAIN_ML[1]:
         yield f"a brain of {foreground_ml:.0f} mL is implausible: look at the mask"
     if mni_overlap is not None and mni_overlap < _LEAST_MNI_OVERLAP:
-        yield f"only {mni_overlap:.0%} of the brain and of MNI's coincide: look at the mask and at the registration to MNI"
+        yield f"the brain and MNI's agree by {mni_overlap:.0%} only (Dice): look at the mask and at where it was put"
     if labels_left_out:
         yield "the label map lies on no contrast's voxels and was left out: resample it onto one of them"

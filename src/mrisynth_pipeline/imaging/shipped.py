@@ -1,5 +1,7 @@
 """Transforms that come with an archive's scans."""
 
+from pathlib import Path
+
 import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
@@ -34,6 +36,8 @@ def _to_shared(path: str) -> NDArray[np.float64]:
     if path == IDENTITY:
         return np.eye(4)
     remedy = "Repair it, or remove it to have the scan registered"
+    if not Path(path).is_file():
+        raise InputError(path, "there is no such transform file", remedy)
     try:
         transform = sitk.ReadTransform(path)
     except RuntimeError as error:

@@ -17,8 +17,8 @@ _CLIP_PERCENTILE = 98.0
 # (transform, voxel size in mm, blur in mm, samples, largest step in mm)
 _STAGES = (
     ("similarity", 8.0, 6.0, 8_000, 4.0),
-    ("affine", 4.0, 3.0, 15_000, 2.0),
-    ("affine", 2.0, 2.0, 30_000, 0.5),
+    ("affine", 4.0, 3.0, 15_000, 0.4),
+    ("affine", 2.0, 2.0, 30_000, 0.1),
 )
 
 

@@ -1,13 +1,12 @@
 """Where a search for the head's motion starts from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
-
 
 _TURNS_DEG = (-25.0, 0.0, 25.0)
 
@@ -89,7 +88,7 @@ def mirrored(scan: sitk.Image) -> sitk.Image:
     return turned
 
 
-def _flip(image: sitk.Image, centre: ArrayLike):
+def _flip(image: sitk.Image, centre: ArrayLike) -> Callable[[ArrayLike], NDArray[np.float64]]:
     """The reflection at the plane across an image's first axis that goes through a point."""
     normal = np.reshape(image.GetDirection(), (3, 3))[:, 0]
     return lambda point: np.asarray(point) - 2 * normal * (normal @ (np.asarray(point) - centre))

@@ -115,7 +115,8 @@ def preprocess_subject(
     """Bring one subject's scans onto the model grid.
 
     Read → check → RAS+ → mask → registration onto the reference → optional bias correction → optional
-    registration of the reference onto MNI's template → one resampling → intensities to [0, 1]. The same code serves training cohorts and a user's own patients.
+    registration of the reference onto MNI's template → one resampling → intensities to [0, 1]. The same code
+    serves training cohorts and a user's own patients.
 
     Args:
         subject: Subject identifier.
