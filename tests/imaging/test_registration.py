@@ -88,7 +88,9 @@ def test_a_scan_without_overlap_is_no_error(prepared):
 
 def test_twenty_motions_are_found_and_none_is_doubted(heads, prepared):
     """Up to 10 mm and 10° on top of the head's own motion, with 3 mm voxels: on average a tenth of a voxel."""
-    subject, images, registration = prepared
+    subject, images, _ = prepared
+    quick = LEVELS.model_copy(update={"check_mirrored": False})
+    registration = Registration(images["t1c"], brain_mask(images["t1c"]), quick)
     generator, points = np.random.default_rng(20), heads.brain_points(subject, "t1c")
     errors = []
     for number in range(20):
@@ -100,8 +102,7 @@ def test_twenty_motions_are_found_and_none_is_doubted(heads, prepared):
         away = motion_about(nib.affines.apply_affine(true, points).mean(axis=0), shift, turn)
         found = registration.align(moved(images[contrast], away))
         errors.append(mean_error_mm(found.matrix, away @ true, points))
-        assert doubts(found, LEVELS) == []
-    print(f"20 motions: {np.mean(errors):.2f} mm on average, {max(errors):.2f} mm at worst")
+        assert doubts(found, quick) == []
     assert max(errors) < 0.5
     assert np.mean(errors) < 0.3
 
@@ -124,7 +125,6 @@ class TestNothingFailsInSilence:
         away = motion_about(points.mean(axis=0), np.zeros(3), 180 * np.eye(3)[axis])
         found = registration.align(moved(images["t1"], away))
         solved = mean_error_mm(found.matrix, away @ true, points) < 0.5
-        print("turned about", axis, solved, doubts(found, LEVELS))
         assert found.tries == 2
         assert len(doubts(found, LEVELS)) >= (1 if solved else 2)
 

@@ -21,6 +21,8 @@ PARAMETERS = PreprocessingParameters(
     registration=RegistrationParameters(levels_mm=(6.0, 3.0)),
 )
 
+IN_MNI = PARAMETERS.model_copy(update={"space": "mni"})
+
 
 def sources(paths):
     return {name: ScanSource(path, name) for name, path in paths.items()}
@@ -111,9 +113,7 @@ class TestMni:
     def subject(self, heads):
         name = heads.subjects[1]
         scans = {key: path for key, path in heads.scans(name).items() if key in ("t1c", "t2", "seg")}
-        return name, preprocess_subject(
-            name, sources(scans), GLIOMA, PARAMETERS.model_copy(update={"space": "mni"}), False
-        )
+        return name, preprocess_subject(name, sources(scans), GLIOMA, IN_MNI, False)
 
     def test_the_brain_lies_on_the_templates_and_the_grid_is_everyones(self, subject, heads):
         _, found = subject
@@ -124,9 +124,7 @@ class TestMni:
         np.testing.assert_allclose(found.grid_affine[:3, :3], np.diag([3.0, 3.0, 3.0]))
         assert found.space == "mni"
         other = heads.scans(heads.subjects[0])
-        other = preprocess_subject(
-            "b", sources({"t1c": other["t1c"]}), GLIOMA, PARAMETERS.model_copy(update={"space": "mni"}), False
-        )
+        other = preprocess_subject("b", sources({"t1c": other["t1c"]}), GLIOMA, IN_MNI, False)
         np.testing.assert_array_equal(other.grid_affine, found.grid_affine)
 
     def test_the_way_from_contrast_to_contrast_stays_rigid_and_right(self, subject, heads):
@@ -153,7 +151,7 @@ class TestMni:
         stripped = np.where(np.asarray(inside.dataobj) > 0, scan.get_fdata(), 0).astype(np.float32)
         nib.save(nib.Nifti1Image(stripped, scan.affine), tmp_path / "t1c.nii.gz")
         scans = sources({"t1c": tmp_path / "t1c.nii.gz"})
-        found = preprocess_subject(name, scans, ("t1c",), PARAMETERS.model_copy(update={"space": "mni"}), True)
+        found = preprocess_subject(name, scans, ("t1c",), IN_MNI, True)
         assert found.quality["overlap_mni"] > 0.93
         assert found.quality["warnings"] == ""
 
@@ -175,7 +173,9 @@ def test_thick_slices_come_out_isotropic(tmp_path, small):
     expected = np.clip((1000 - 10 * np.linalg.norm(where, axis=1) - low) / (high - low), 0, 1)
     inner = np.linalg.norm(where, axis=1) < 25  # the ball's edge is blurred by half a slice
     assert np.abs(found.volumes[0][found.mask] - expected)[inner].max() < 0.06
-    assert not any(np.array_equal(one, two) for one, two in zip(found.volumes[0][15:33], found.volumes[0][16:34]))
+    assert not any(
+        np.array_equal(one, two) for one, two in zip(found.volumes[0][15:33], found.volumes[0][16:34], strict=True)
+    )
 
 
 class TestStripped:
