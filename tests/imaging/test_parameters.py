@@ -17,6 +17,9 @@ from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
         ({"registration": {"levels_mm": []}}, "levels_mm"),
         ({"workers": 2, "dask_scheduler": "tcp://host:8786"}, "exclude each other"),
         ({"mask": "skull"}, "brain"),
+        ({"space": "talairach"}, "mni"),
+        ({"registration": {"transform": "elastic"}}, "affine"),
+        ({"registration": {"max_rotation_deg": 0}}, "max_rotation_deg"),
         ({"intensity": {"lower": 1}}, "lower"),
     ],
 )

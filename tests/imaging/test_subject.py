@@ -139,7 +139,9 @@ class TestMni:
         about = open_subject(write_subject(tmp_path / "one.safetensors", found)).metadata
         back = np.asarray(to_native(found.volumes[2].astype(np.float32), about, "t2").dataobj)
         scan = np.asarray(nib.load(heads.scans(name)["t2"]).dataobj)
-        assert np.corrcoef(back[back > 0.02], scan[back > 0.02])[0, 1] > 0.9
+        inside = back > 0.02
+        assert np.corrcoef(back[inside], scan[inside])[0, 1] > 0.8
+        assert np.corrcoef(back[inside], np.roll(scan, 3, axis=1)[inside])[0, 1] < 0.6
         labels = np.asarray(to_native(found.segmentation, about, "seg", "nearest").dataobj)
         drawn = np.asarray(nib.load(heads.scans(name)["seg"]).dataobj)
         assert 2 * ((labels > 0) & (drawn > 0)).sum() / ((labels > 0).sum() + (drawn > 0).sum()) > 0.75
@@ -173,9 +175,8 @@ def test_thick_slices_come_out_isotropic(tmp_path, small):
     expected = np.clip((1000 - 10 * np.linalg.norm(where, axis=1) - low) / (high - low), 0, 1)
     inner = np.linalg.norm(where, axis=1) < 25  # the ball's edge is blurred by half a slice
     assert np.abs(found.volumes[0][found.mask] - expected)[inner].max() < 0.06
-    assert not any(
-        np.array_equal(one, two) for one, two in zip(found.volumes[0][15:33], found.volumes[0][16:34], strict=True)
-    )
+    changes = np.abs(np.diff(found.volumes[0][12:23], axis=0)).max(axis=(1, 2))  # below the ball's middle
+    assert changes.min() > 0
 
 
 class TestStripped:
