@@ -77,10 +77,7 @@ def doubts(alignment: Alignment, parameters: RegistrationParameters) -> list[str
     """
     after, before = alignment.information_after, alignment.information_before
     clauses = [alignment.note] if alignment.note else []
-    if after < _LEAST_INFORMATION:
-        clauses.append(f"shares little with the reference (mutual information {after:.2f}): wrong place or wrong head")
-    elif alignment.information_mirrored is not None:
-        clauses += _about_mirroring(after, alignment.information_mirrored)
+    clauses += _about_information(after, alignment.information_mirrored)
     if alignment.starts_apart_mm > _STARTS_APART_MM and after < _LEAST_GAIN * before:
         clauses.append("is explained no better by any motion than by its header, and the searches disagree")
     if alignment.overlap < _LEAST_OVERLAP:
@@ -93,13 +90,15 @@ def doubts(alignment: Alignment, parameters: RegistrationParameters) -> list[str
     return clauses
 
 
-def _about_mirroring(after: float, mirrored: float) -> list[str]:
-    """Doubts about left and right."""
-    if mirrored > _MIRROR_MARGIN * after:
+def _about_information(after: float, mirrored: float | None) -> list[str]:
+    """Doubts about whether the two scans show one head, and the same way round."""
+    if mirrored is not None and mirrored > max(_MIRROR_MARGIN * after, _LEAST_INFORMATION):
         return [
-            "fits better mirrored: left and right may be swapped in its header or in the reference's; "
-            "compare the two with another scan of the patient"
+            "fits better mirrored: left and right may be swapped in its header or in the reference's, "
+            "compare both with another scan of the patient"
         ]
-    if _MIRROR_MARGIN * mirrored > after:
+    if after < _LEAST_INFORMATION:
+        return [f"shares little with the reference (mutual information {after:.2f}): wrong place or wrong head"]
+    if mirrored is not None and _MIRROR_MARGIN * mirrored > after:
         return ["fits no better than its mirror image: of another patient, or damaged"]
     return []

@@ -59,7 +59,7 @@ class RegistrationParameters(Parameters):
     """The same for its rotation."""
     check_mirrored: bool = True
     """Compare every aligned scan with its mirror image, and warn where that fits as well or better: left and
-    right swapped in its header, or a scan of another patient. Adds about a quarter to the time."""
+    right swapped in its header, or a scan of another patient. Adds about a fifth to the time."""
 
     @model_validator(mode="after")
     def _levels_go_fine(self) -> "RegistrationParameters":
