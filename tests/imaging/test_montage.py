@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 
-from mrisynth_pipeline.imaging.montage import registration_montage
+from mrisynth_pipeline.imaging.montage import _title, registration_montage
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 
 
@@ -27,3 +27,12 @@ def test_a_row_per_subject_and_a_panel_per_contrast(write_archive, small, tmp_pa
 
 def test_no_subjects_is_an_empty_page(tmp_path):
     assert not any(panel.images for panel in registration_montage(SubjectStore(tmp_path), [], ("t1",)).axes)
+
+
+def test_a_title_says_how_far_a_contrast_was_moved_and_whether_it_is_doubted():
+    measures = {"translation_mm": 3.21, "rotation_deg": 1.04, "information_before": 0.2, "information_after": 0.45}
+    quality = {f"{measure}_{name}": value for measure, value in measures.items() for name in ("t1", "t1c")}
+    about = {"reference": "t2", "quality": {**quality, "warnings": "the mask is small; t1c fits better mirrored"}}
+    assert _title("t1", about).splitlines()[1] == "3.2 mm, 1.0°, information 0.20 → 0.45"
+    assert "LOOK AT IT" not in _title("t1", about)
+    assert "LOOK AT IT" in _title("t1c", about)

@@ -1,18 +1,27 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
+from nibabel.processing import resample_from_to
 
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.imaging.geometry import Grid, resample
+from mrisynth_pipeline.imaging.geometry import Grid, itk_transform, resample
+from mrisynth_pipeline.imaging.native import to_native
 from mrisynth_pipeline.imaging.parameters import GridParameters, PreprocessingParameters, RegistrationParameters
 from mrisynth_pipeline.imaging.scan import read_scan
+from mrisynth_pipeline.imaging.standard_space import mni_template
 from mrisynth_pipeline.imaging.subject import ScanSource, fingerprint, preprocess_subject
+from mrisynth_pipeline.imaging.subject_file import open_subject, write_subject
 
 GLIOMA = ("t1", "t1c", "t2", "flair")
 PARAMETERS = PreprocessingParameters(
     grid=GridParameters(size=(56, 64, 56), spacing_mm=(3, 3, 3)),
     registration=RegistrationParameters(levels_mm=(6.0, 3.0)),
 )
+
+IN_MNI = PARAMETERS.model_copy(update={"space": "mni"})
 
 
 def sources(paths):
@@ -78,6 +87,96 @@ class TestFromTheScanner:
         assert found.present == (False, False, True, False)
         assert not found.volumes[[0, 1, 3]].any()
         assert found.reference == "t2"
+
+    def test_a_label_map_that_came_with_a_transform_goes_where_it_leads(self, heads, tmp_path):
+        subject = heads.subjects[0]
+        paths = {name: path for name, path in heads.scans(subject).items() if name in ("t1c", "t2", "seg")}
+        drawn = nib.load(paths["seg"])
+        away = np.eye(4)
+        away[:3, 3] = (9.0, -6.0, 3.0)
+        cropped = drawn.slicer[1:]  # no contrast's voxels any more
+        nib.save(nib.Nifti1Image(np.asarray(cropped.dataobj), away @ cropped.affine), tmp_path / "seg.nii.gz")
+        back = tmp_path / "back.tfm"
+        sitk.WriteTransform(itk_transform(np.linalg.inv(away)), str(back))
+        scans = sources(paths)
+        straight = preprocess_subject(subject, scans, GLIOMA, PARAMETERS, False)
+        scans["t1c"] = replace(scans["t1c"], transform="identity")
+        scans["seg"] = ScanSource(tmp_path / "seg.nii.gz", "", transform=str(back))
+        led = preprocess_subject(subject, scans, GLIOMA, PARAMETERS, False)
+        np.testing.assert_array_equal(led.segmentation, straight.segmentation)
+        np.testing.assert_allclose(led.transforms["seg"], away)
+        assert straight.segmentation.any()
+
+
+class TestMni:
+    @pytest.fixture(scope="class")
+    def subject(self, heads):
+        name = heads.subjects[1]
+        scans = {key: path for key, path in heads.scans(name).items() if key in ("t1c", "t2", "seg")}
+        return name, preprocess_subject(name, sources(scans), GLIOMA, IN_MNI, False)
+
+    def test_the_brain_lies_on_the_templates_and_the_grid_is_everyones(self, subject, heads):
+        _, found = subject
+        grid = Grid(found.mask.shape[::-1], found.grid_affine)
+        template = resample(mni_template()[1], grid, None, "nearest") > 0
+        assert 2 * (template & found.mask).sum() / (template.sum() + found.mask.sum()) > 0.93
+        assert found.quality["overlap_mni"] > 0.93
+        np.testing.assert_allclose(found.grid_affine[:3, :3], np.diag([3.0, 3.0, 3.0]))
+        assert found.space == "mni"
+        other = heads.scans(heads.subjects[0])
+        other = preprocess_subject("b", sources({"t1c": other["t1c"]}), GLIOMA, IN_MNI, False)
+        np.testing.assert_array_equal(other.grid_affine, found.grid_affine)
+
+    def test_the_way_from_contrast_to_contrast_stays_rigid_and_right(self, subject, heads):
+        name, found = subject
+        between = found.transforms["t2"] @ np.linalg.inv(found.transforms["t1c"])
+        points, true = heads.brain_points(name, "t1c"), heads.motion(name, "t1c", "t2")
+        error = nib.affines.apply_affine(between, points) - nib.affines.apply_affine(true, points)
+        assert np.linalg.norm(error, axis=1).mean() < 0.6
+
+    def test_volumes_and_labels_come_back_to_the_scanner(self, subject, heads, tmp_path):
+        name, found = subject
+        about = open_subject(write_subject(tmp_path / "one.safetensors", found)).metadata
+        back = np.asarray(to_native(found.volumes[2].astype(np.float32), about, "t2").dataobj)
+        scan = np.asarray(nib.load(heads.scans(name)["t2"]).dataobj)
+        inside = back > 0.02
+        assert np.corrcoef(back[inside], scan[inside])[0, 1] > 0.8
+        assert np.corrcoef(back[inside], np.roll(scan, 3, axis=1)[inside])[0, 1] < 0.6
+        labels = np.asarray(to_native(found.segmentation, about, "seg", "nearest").dataobj)
+        drawn = np.asarray(nib.load(heads.scans(name)["seg"]).dataobj)
+        assert 2 * ((labels > 0) & (drawn > 0)).sum() / ((labels > 0).sum() + (drawn > 0).sum()) > 0.75
+
+    def test_stripped_brains_go_there_too(self, heads, tmp_path):
+        name = heads.subjects[0]
+        scan, brain = nib.load(heads.scans(name)["t1c"]), nib.load(heads.truth(name) / "brain.nii.gz")
+        inside = resample_from_to(brain, scan, order=0)
+        stripped = np.where(np.asarray(inside.dataobj) > 0, scan.get_fdata(), 0).astype(np.float32)
+        nib.save(nib.Nifti1Image(stripped, scan.affine), tmp_path / "t1c.nii.gz")
+        scans = sources({"t1c": tmp_path / "t1c.nii.gz"})
+        found = preprocess_subject(name, scans, ("t1c",), IN_MNI, True)
+        assert found.quality["overlap_mni"] > 0.93
+        assert found.quality["warnings"] == ""
+
+
+def test_thick_slices_come_out_isotropic(tmp_path, small):
+    """3 mm slices onto 1.5 mm voxels: a ball stays a ball, slices are not repeated but interpolated."""
+    x, y, z = np.indices((64, 64, 32))
+    distance = np.sqrt((1.5 * (x - 31.5)) ** 2 + (1.5 * (y - 31.5)) ** 2 + (3 * (z - 15.5)) ** 2)
+    values = np.where(distance < 30, 1000 - 10 * distance, 0).astype(np.float32)
+    nib.save(nib.Nifti1Image(values, np.diag([1.5, 1.5, 3.0, 1.0])), tmp_path / "t1.nii.gz")
+    grid = GridParameters(size=(48, 48, 48), spacing_mm=(1.5, 1.5, 1.5))
+    exact = small.model_copy(update={"grid": grid, "storage": "float32"})
+    found = preprocess_subject("a", sources({"t1": tmp_path / "t1.nii.gz"}), ("t1",), exact, True)
+    extent = [np.flatnonzero(found.mask.any(axis=axes)).size for axes in ((1, 2), (0, 2), (0, 1))]
+    assert max(extent) - min(extent) <= 2
+    low, high = found.intensity["t1"]["scanner"]
+    centre = found.grid_affine[:3, 3]
+    where = np.argwhere(found.mask)[:, ::-1] * 1.5 + centre - [31.5 * 1.5, 31.5 * 1.5, 15.5 * 3]
+    expected = np.clip((1000 - 10 * np.linalg.norm(where, axis=1) - low) / (high - low), 0, 1)
+    inner = np.linalg.norm(where, axis=1) < 25  # the ball's edge is blurred by half a slice
+    assert np.abs(found.volumes[0][found.mask] - expected)[inner].max() < 0.06
+    changes = np.abs(np.diff(found.volumes[0][12:23], axis=0)).max(axis=(1, 2))  # below the ball's middle
+    assert changes.min() > 0
 
 
 class TestStripped:

@@ -7,6 +7,7 @@ from safetensors.numpy import save_file
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.imaging.subject_file import Subject, SubjectStore, open_subject, write_subject
+from mrisynth_pipeline.imaging.transform_files import write_transforms
 
 
 def made(**changes) -> Subject:
@@ -123,6 +124,15 @@ class TestStore:
         for name in ("b", "a"):
             write_subject(store.path(name), made(subject=name))
         assert store.subjects() == ["a", "b"]
+
+    def test_removing_a_subject_leaves_the_others(self, tmp_path):
+        store = SubjectStore(tmp_path)
+        for name in ("a", "b"):
+            write_subject(store.path(name), made(subject=name))
+            write_transforms(store.transforms(name), made(subject=name))
+        store.remove("a")
+        assert store.subjects() == ["b"]
+        assert [path.name for path in (tmp_path / "transforms").iterdir()] == ["b"]
 
     @pytest.mark.parametrize("name", ["", "../escape", "a/b"])
     def test_names_cannot_leave_the_folder(self, tmp_path, name):

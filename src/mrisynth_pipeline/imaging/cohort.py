@@ -21,6 +21,7 @@ from mrisynth_pipeline.imaging.parallel import run_jobs
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.subject import ScanSource, fingerprint, preprocess_subject
 from mrisynth_pipeline.imaging.subject_file import Subject, SubjectStore, write_subject
+from mrisynth_pipeline.imaging.transform_files import write_transforms
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def preprocess_cohort(
     for task in tasks:
         if task.obstacle:
             rows[task.subject] = _row(task, store, "failed", task.obstacle)
-            store.path(task.subject).unlink(missing_ok=True)
+            store.remove(task.subject)
         elif store.done(task.subject, task.fingerprint):
             rows[task.subject] = _row(task, store, "done", quality=store.open(task.subject).metadata["quality"])
         else:
@@ -107,7 +108,7 @@ def preprocess_cohort(
         task = to_do[position]
         rows[task.subject] = row or _row(task, store, "failed", failure)
         if rows[task.subject]["status"] == "failed":
-            store.path(task.subject).unlink(missing_ok=True)  # a file of an earlier run would be mistaken for it
+            store.remove(task.subject)  # a file of an earlier run would be mistaken for it
             logger.warning("Subject %s failed: %s", task.subject, rows[task.subject]["reason"])
     index = pd.DataFrame([rows[task.subject] for task in tasks])
     if (index["status"] == "failed").all():
@@ -139,6 +140,7 @@ def prepare_and_write(store: SubjectStore, task: SubjectTask) -> dict[str, Any]:
     try:
         subject = task.prepare()
         quality = {"seconds": round(time.perf_counter() - start, 3), **subject.quality}
+        write_transforms(store.transforms(task.subject), subject)
         write_subject(store.path(task.subject), replace(subject, quality=quality))
     except InputError as error:
         return _row(task, store, "failed", str(error))

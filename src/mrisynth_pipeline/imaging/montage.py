@@ -69,14 +69,17 @@ def _draw_subject(row: Sequence[Axes], subject: SubjectFile, modalities: Sequenc
 
 
 def _title(name: str, about: dict) -> str:
-    """Contrast and how far it was moved; the reference's panel also names the subject."""
+    """Contrast, how far it was moved, what that gained, whether it is doubted; the reference's names the subject."""
     label = DISPLAY_NAMES.get(name, name)
     if name == about["reference"]:
         return f"{about['subject']}\n{label} (reference)"
     quality = about.get("quality", {})
     if f"translation_mm_{name}" not in quality:
         return label
-    return f"{label}\n{quality[f'translation_mm_{name}']:.1f} mm, {quality[f'rotation_deg_{name}']:.1f}°"
+    moved = f"{quality[f'translation_mm_{name}']:.1f} mm, {quality[f'rotation_deg_{name}']:.1f}°"
+    before, after = (quality[f"information_{when}_{name}"] for when in ("before", "after"))
+    doubted = any(warning.startswith(f"{name} ") for warning in quality.get("warnings", "").split("; "))
+    return f"{label}{' – LOOK AT IT' if doubted else ''}\n{moved}, information {before:.2f} → {after:.2f}"
 
 
 def _middle(mask: NDArray[np.bool_]) -> int:

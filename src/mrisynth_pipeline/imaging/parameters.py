@@ -35,10 +35,13 @@ class GridParameters(Parameters):
 
 
 class RegistrationParameters(Parameters):
-    """Rigid registration of contrasts onto the reference (``params:preprocessing.registration``)."""
+    """Registration of contrasts onto the reference (``params:preprocessing.registration``)."""
 
     enabled: bool = True
     """Off: scanner coordinates are trusted as they are. Cohorts marked registered never run it."""
+    transform: Literal["rigid", "affine"] = "rigid"
+    """What one head may do between two scans: move (6 degrees of freedom), or also be stretched and sheared a
+    little (12), as by gradients of different scale. Two scanners need ``affine``, one session does not."""
     levels_mm: tuple[float, ...] = (4.0, 2.0)
     """Resolutions of the pyramid in mm, coarse to fine. Axes already coarser are left as they are."""
     samples: int = Field(20_000, ge=500)
@@ -50,6 +53,13 @@ class RegistrationParameters(Parameters):
     """Bins of the joint histogram behind Mattes mutual information."""
     seed: int = Field(0, ge=0)
     """Seed of the sampling; the same seed gives the same transforms, bit for bit."""
+    max_translation_mm: float = Field(30.0, gt=0)
+    """A head that moved further than this is searched for again from other starts and warned about."""
+    max_rotation_deg: float = Field(25.0, gt=0)
+    """The same for its rotation."""
+    check_mirrored: bool = True
+    """Compare every aligned scan with its mirror image, and warn where that fits as well or better: left and
+    right swapped in its header, or a scan of another patient. Adds about a fifth to the time."""
 
     @model_validator(mode="after")
     def _levels_go_fine(self) -> "RegistrationParameters":
@@ -122,6 +132,9 @@ class PreprocessingParameters(Parameters):
     """File of SynthStrip's weights; only ``nipreps-synthstrip`` needs it, the other programs bring their own."""
     interpolation: Literal["linear", "bspline"] = "linear"
     """Kernel of the one resampling of images; label maps always use the nearest voxel."""
+    space: Literal["native", "mni"] = "native"
+    """Where the grid is laid: along the ``native`` axes of the reference, or in ``mni`` space, onto whose template
+    brain the reference's brain is then registered (12 degrees of freedom)."""
     intensity: IntensityParameters = IntensityParameters()
     """How intensities are mapped to [0, 1]."""
     storage: Literal["float16", "float32"] = "float16"

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mrisynth_pipeline.imaging.registration import RigidAlignment
+from mrisynth_pipeline.imaging.doubts import Alignment, doubts
+from mrisynth_pipeline.imaging.parameters import RegistrationParameters
 
-_MOTION_MM, _MOTION_DEG = 30.0, 25.0
 _BRAIN_ML = (700.0, 2400.0)  # brain with its fluid, from infancy to the largest heads
+_LEAST_MNI_OVERLAP = 0.85
 
 
 def quality_columns(
@@ -14,9 +15,11 @@ def quality_columns(
     foreground_ml: float,
     foreground_is_brain: bool,
     cut_mm: tuple[float, float, float],
-    alignments: Mapping[str, RigidAlignment],
+    alignments: Mapping[str, Alignment],
+    registration: RegistrationParameters,
     labels_left_out: bool,
     seconds: Mapping[str, float],
+    mni_overlap: float | None = None,
 ) -> dict[str, Any]:
     """One subject's quality columns, JSON-ready.
 
@@ -26,23 +29,34 @@ def quality_columns(
         foreground_is_brain: Whether the mask should be a brain, so that its volume can be judged.
         cut_mm: How much longer than the grid the foreground is, along (x, y, z).
         alignments: Contrast → what registration found.
+        registration: What about it is doubted.
         labels_left_out: A label map was there but lies on no contrast's voxels.
         seconds: Step → wall seconds.
+        mni_overlap: Dice of the brain with the template's; ``None`` in native space.
 
     Returns:
         ``reference``, ``mask_ml``, ``cut_mm``, ``warnings`` ("" or sentences joined by "; "); per registered
-        contrast ``information_before_*``, ``information_after_*`` (nats), ``translation_mm_*``,
-        ``rotation_deg_*``; per step ``seconds_*``.
+        contrast ``information_before_*``, ``information_after_*``, ``information_mirrored_*`` (nats),
+        ``overlap_*``, ``tries_*``, ``translation_mm_*``, ``rotation_deg_*`` (what they are:
+        :class:`~.doubts.Alignment`); ``overlap_mni`` in MNI space; per step ``seconds_*``.
     """
     columns: dict[str, Any] = {
         "reference": reference,
         "mask_ml": round(foreground_ml, 1),
         "cut_mm": round(max(cut_mm), 1),
-        "warnings": "; ".join(_warnings(foreground_ml, foreground_is_brain, cut_mm, alignments, labels_left_out)),
     }
+    warnings = list(_warnings(foreground_ml, foreground_is_brain, cut_mm, labels_left_out, mni_overlap))
+    warnings += [f"{name} {clause}" for name, found in alignments.items() for clause in doubts(found, registration)]
+    columns["warnings"] = "; ".join(warnings)
+    if mni_overlap is not None:
+        columns["overlap_mni"] = round(mni_overlap, 3)
     for name, alignment in alignments.items():
         columns[f"information_before_{name}"] = round(alignment.information_before, 4)
         columns[f"information_after_{name}"] = round(alignment.information_after, 4)
+        if alignment.information_mirrored is not None:
+            columns[f"information_mirrored_{name}"] = round(alignment.information_mirrored, 4)
+        columns[f"overlap_{name}"] = round(alignment.overlap, 3)
+        columns[f"tries_{name}"] = alignment.tries
         columns[f"translation_mm_{name}"] = round(alignment.translation_mm, 2)
         columns[f"rotation_deg_{name}"] = round(alignment.rotation_deg, 2)
     return columns | {f"seconds_{step}": value for step, value in seconds.items()}
@@ -52,8 +66,8 @@ def _warnings(
     foreground_ml: float,
     foreground_is_brain: bool,
     cut_mm: tuple[float, float, float],
-    alignments: Mapping[str, RigidAlignment],
     labels_left_out: bool,
+    mni_overlap: float | None,
 ) -> Iterator[str]:
     """What a person should look at."""
     for axis, cut in zip("xyz", cut_mm, strict=True):
@@ -61,11 +75,7 @@ def _warnings(
             yield f"the foreground is {cut:.0f} mm longer than preprocessing.grid along {axis}"
     if foreground_is_brain and not _BRAIN_ML[0] <= foreground_ml <= _BRAIN_ML[1]:
         yield f"a brain of {foreground_ml:.0f} mL is implausible: look at the mask"
-    for name, alignment in alignments.items():
-        if alignment.translation_mm > _MOTION_MM or alignment.rotation_deg > _MOTION_DEG:
-            yield (
-                f"{name} was moved by {alignment.translation_mm:.0f} mm and {alignment.rotation_deg:.0f}°, "
-                "more than a head moves within a session: look at it"
-            )
+    if mni_overlap is not None and mni_overlap < _LEAST_MNI_OVERLAP:
+        yield f"the brain and MNI's agree by {mni_overlap:.0%} only (Dice): look at the mask and at where it was put"
     if labels_left_out:
         yield "the label map lies on no contrast's voxels and was left out: resample it onto one of them"

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
 from mrisynth_pipeline.cohorts.scan_files import IDENTITY
+from mrisynth_pipeline.imaging.brain_extraction import brain_mask
+from mrisynth_pipeline.imaging.doubts import Alignment
 from mrisynth_pipeline.imaging.foreground import GivenMask, find_foreground, read_given_mask
 from mrisynth_pipeline.imaging.geometry import Grid, grid_of, image_on, resample, shrink_to, smooth_for
 from mrisynth_pipeline.imaging.intensity import IntensityMap, correct_bias, to_unit
@@ -24,12 +26,14 @@ from mrisynth_pipeline.imaging.intensity_methods import Standard, clipped_share,
 from mrisynth_pipeline.imaging.model_grid import place_grid
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.quality import quality_columns
-from mrisynth_pipeline.imaging.registration import RigidAlignment, RigidRegistration
+from mrisynth_pipeline.imaging.registration import Registration
 from mrisynth_pipeline.imaging.scan import Scan, read_scan
+from mrisynth_pipeline.imaging.shipped import shipped_matrix
+from mrisynth_pipeline.imaging.standard_space import StandardPlace, mni_template, place_in_mni
 from mrisynth_pipeline.imaging.subject_file import Subject
 from mrisynth_pipeline.imaging.threads import one_itk_thread
 
-METHOD_VERSION = 2
+METHOD_VERSION = 3
 """Raised whenever the steps below change what they write: files made before are then made anew."""
 
 _NO_STANDARD: Standard = MappingProxyType({})
@@ -113,8 +117,9 @@ def preprocess_subject(
 ) -> Subject:
     """Bring one subject's scans onto the model grid.
 
-    Read → check → RAS+ → mask → rigid registration onto the reference → optional bias correction → one
-    resampling → intensities to [0, 1]. The same code serves training cohorts and a user's own patients.
+    Read → check → RAS+ → mask → registration onto the reference → optional bias correction → optional
+    registration of the reference onto MNI's template → one resampling → intensities to [0, 1]. The same code
+    serves training cohorts and a user's own patients.
 
     Args:
         subject: Subject identifier.
@@ -144,23 +149,32 @@ def preprocess_subject(
         foreground = find_foreground(subject, images, reference, given, parameters, registered)
     with clock("register"):
         coarse = shrink_to(foreground, 2.0)  # growing a mask of fine voxels by millimetres takes minutes
-        alignments = _align(images, reference, coarse, parameters, registered)
+        alignments = _align(scans, images, reference, coarse, parameters, registered)
     matrices = {name: alignments[name].matrix if name in alignments else np.eye(4) for name in names}
     if given is not None and given.drawn_on != reference and not registered:
         foreground = given.carried(images[reference], matrices[given.drawn_on])
     if parameters.bias_correction:
         with clock("bias"):
             images = {name: correct_bias(images[name], _carried(foreground, matrices[name])) for name in names}
+    place: StandardPlace | None = None
+    frame = (images[reference], foreground)
+    if parameters.space == "mni":
+        with clock("mni"):
+            place = place_in_mni(images[reference], _brain(images[reference], foreground, parameters, registered))
+        frame = mni_template()
+        matrices = {name: matrix @ place.matrix for name, matrix in matrices.items()}
     with clock("resample"):
-        placed = place_grid(images[reference], foreground, parameters.grid)
-        mask = resample(sitk.Cast(foreground, sitk.sitkFloat32), placed.grid) >= 0.5
+        placed = place_grid(*frame, parameters.grid)
+        mask = resample(sitk.Cast(foreground, sitk.sitkFloat32), placed.grid, matrices[reference]) >= 0.5
         volumes, intensity, clipped = _volumes(images, matrices, placed.grid, mask, modalities, parameters, standard)
         shared_world = registered or not parameters.registration.enabled
-        segmentation, label_scan = _segmentation(scans, read, matrices, reference, placed.grid, shared_world)
+        labels = _segmentation(scans, read, matrices, reference, placed.grid, shared_world)
     sources = {name: _source(scans[name], scan.native) for name, scan in read.items()}
-    if label_scan is not None:
-        sources[SEGMENTATION] = _source(scans[SEGMENTATION], label_scan.native)
+    if labels is not None:
+        matrices[SEGMENTATION] = labels.matrix
+        sources[SEGMENTATION] = _source(scans[SEGMENTATION], labels.scan.native)
     if given is not None:
+        matrices[BRAIN_MASK] = matrices[given.drawn_on]
         sources[BRAIN_MASK] = _source(scans[BRAIN_MASK], given.scan.native)
     return Subject(
         subject=subject,
@@ -168,7 +182,7 @@ def preprocess_subject(
         present=tuple(name in names for name in modalities),
         volumes=volumes.astype(parameters.storage),
         mask=mask,
-        segmentation=segmentation,
+        segmentation=labels.volume if labels else None,
         reference=reference,
         grid_affine=placed.grid.affine,
         transforms=matrices,
@@ -182,9 +196,12 @@ def preprocess_subject(
             foreground_is_brain=registered or parameters.mask != "head",
             cut_mm=placed.cut_mm,
             alignments=alignments,
-            labels_left_out=SEGMENTATION in scans and segmentation is None,
+            registration=parameters.registration,
+            labels_left_out=SEGMENTATION in scans and labels is None,
             seconds=clock.seconds,
+            mni_overlap=place.overlap if place else None,
         ),
+        space=parameters.space,
     )
 
 
@@ -216,17 +233,27 @@ def _given_mask(
 
 
 def _align(
+    scans: Mapping[str, ScanSource],
     images: Mapping[str, sitk.Image],
     reference: str,
     foreground: sitk.Image,
     parameters: PreprocessingParameters,
     registered: bool,
-) -> dict[str, RigidAlignment]:
+) -> dict[str, Alignment]:
     """Alignment of every contrast but the reference; empty where none is wanted."""
     if registered or not parameters.registration.enabled:
         return {}
-    registration = RigidRegistration(images[reference], foreground, parameters.registration)
-    return {name: registration.align(image) for name, image in images.items() if name != reference}
+    others = {name: image for name, image in images.items() if name != reference}
+    shipped = {name: shipped_matrix(scans[reference].transform, scans[name].transform) for name in others}
+    registration = Registration(images[reference], foreground, parameters.registration)
+    return {name: registration.align(image, shipped[name]) for name, image in others.items()}
+
+
+def _brain(
+    image: sitk.Image, foreground: sitk.Image, parameters: PreprocessingParameters, registered: bool
+) -> sitk.Image:
+    """The brain of the reference, uint8: its foreground, unless that is the whole head."""
+    return foreground if registered or parameters.mask != "head" else brain_mask(image)
 
 
 def _carried(mask: sitk.Image, matrix: NDArray) -> sitk.Image:
@@ -249,12 +276,22 @@ def _volumes(
     intensity, clipped = {}, {}
     for channel, name in enumerate(modalities):
         if name in images:
-            image = smooth_for(images[name], parameters.grid.spacing_mm)
+            stretch = np.linalg.norm(matrices[name][:3, :3], axis=0)  # 1, unless the matrix is affine
+            image = smooth_for(images[name], stretch * parameters.grid.spacing_mm)
             volume = resample(image, grid, matrices[name], parameters.interpolation)
             intensity[name] = intensity_map(name, volume, mask, parameters.intensity, standard)
             volumes[channel] = to_unit(volume, mask, intensity[name])
             clipped[f"clipped_{name}"] = round(clipped_share(volume, mask, intensity[name]), 4)
     return volumes, intensity, clipped
+
+
+@dataclass(frozen=True)
+class _LabelMap:
+    """A label map on the grid ``[z, y, x]`` in internal labels, as read, and the way from the grid's world to it."""
+
+    volume: NDArray[np.uint8]
+    scan: Scan
+    matrix: NDArray[np.float64]
 
 
 def _segmentation(
@@ -264,24 +301,29 @@ def _segmentation(
     reference: str,
     grid: Grid,
     shared_world: bool,
-) -> tuple[NDArray[np.uint8] | None, Scan | None]:
-    """The label map on the grid ``[z, y, x]``, in internal labels, and as read.
+) -> _LabelMap | None:
+    """The label map on the grid.
 
     Labels are drawn on one contrast and lie on its voxels: they move with it. Where the head moved between
-    scans and no contrast has the label map's voxels, nobody can say where the labels belong: there are none.
+    scans, no contrast has the label map's voxels, and no transform came with it, nobody can say where the
+    labels belong: there are none.
     """
     if SEGMENTATION not in scans:
-        return None, None
+        return None
     source = scans[SEGMENTATION]
     labels = read_scan(source.path, constant_allowed=True, volume=source.volume)
     drawn_on = [name for name, scan in read.items() if scan.native.matches(labels.native)]
-    if not drawn_on and not shared_world:
-        return None, None
-    frame = reference if reference in drawn_on or not drawn_on else drawn_on[0]
-    volume = np.rint(resample(labels.image, grid, matrices[frame], "nearest")).astype(np.uint8)
+    shipped = None if shared_world else shipped_matrix(scans[reference].transform, source.transform)
+    if drawn_on or shared_world:
+        matrix = matrices[reference if reference in drawn_on or not drawn_on else drawn_on[0]]
+    elif shipped is not None:
+        matrix = shipped @ matrices[reference]
+    else:
+        return None
+    volume = np.rint(resample(labels.image, grid, matrix, "nearest")).astype(np.uint8)
     internal = np.zeros(256, dtype=np.uint8)
     internal[list(source.labels)] = list(source.labels.values())
-    return internal[volume], labels
+    return _LabelMap(internal[volume], labels, matrix)
 
 
 def _source(source: ScanSource, native: Grid) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,13 +43,15 @@ class Subject:
         mask: Foreground ``[z, y, x]`` bool.
         segmentation: Labels ``[z, y, x]`` uint8, or ``None``.
         reference: The contrast whose axes the grid follows.
-        grid_affine: 4×4, voxel index (x, y, z) → RAS world mm of the reference.
-        transforms: Per contrast 4×4 RAS matrix, reference world points → that scan's world points.
+        grid_affine: 4×4, voxel index (x, y, z) → RAS world mm of the reference, or of MNI space.
+        transforms: Per scan (contrasts, label map, given mask) 4×4 RAS matrix, world points of the grid (the
+            reference's or MNI's) → that scan's world points.
         intensity: Per contrast the knots of its increasing, piecewise-linear map: ``scanner`` values and what they
             became (``unit``, from 0 to 1); values beyond the first and last knot were clipped.
         sources: Per file read: path, sha256, affine (native, RAS), shape (native).
         fingerprint: What the file was made from and how.
         quality: Measures of how well it went (columns of the preprocessing index).
+        space: World of the grid: ``native`` (the reference's) or ``mni``.
     """
 
     subject: str
@@ -64,6 +67,7 @@ class Subject:
     sources: Mapping[str, Mapping[str, Any]]
     fingerprint: str
     quality: Mapping[str, Any] = field(default_factory=dict)
+    space: str = "native"
 
 
 def write_subject(path: str | Path, subject: Subject) -> Path:
@@ -99,6 +103,7 @@ def write_subject(path: str | Path, subject: Subject) -> Path:
         "sources": {name: dict(source) for name, source in subject.sources.items()},
         "fingerprint": subject.fingerprint,
         "quality": dict(subject.quality),
+        "space": subject.space,
     }
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -193,6 +198,15 @@ class SubjectStore:
         if not subject or Path(subject).name != subject:
             raise InputError("subject", f"{subject!r} cannot be a file name", "Rename the subject")
         return Path(self.directory) / f"{subject}.safetensors"
+
+    def transforms(self, subject: str) -> Path:
+        """Folder of a subject's ITK transforms (see :func:`.transform_files.write_transforms`)."""
+        return Path(self.directory) / "transforms" / self.path(subject).stem
+
+    def remove(self, subject: str) -> None:
+        """Remove all that is there of a subject."""
+        self.path(subject).unlink(missing_ok=True)
+        shutil.rmtree(self.transforms(subject), ignore_errors=True)
 
     def open(self, subject: str) -> SubjectFile:
         """Open a subject's file.
