@@ -214,7 +214,7 @@ def test_a_contrast_of_another_layout_is_refused(archive):
 
 def test_a_contrast_that_nobody_has_is_a_forgotten_download(tmp_path, write_ixi):
     shutil.rmtree(write_ixi(tmp_path) / "IXI-PD")
-    with pytest.raises(InputError, match=r"no subject has a pd scan.*cohort\.modalities to those present: t1, t2"):
+    with pytest.raises(InputError, match=r"no subject has a pd scan.*cohort\.modalities to those present: t1\+t2"):
         build_manifest("ixi", "ixi", tmp_path)
 
 

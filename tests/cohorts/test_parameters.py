@@ -33,3 +33,9 @@ def test_a_downloaded_archive_needs_no_folder():
 def test_defaults_are_consistent():
     assert CohortParameters().kind == "phantom"
     assert SplitParameters().name == "own"
+
+
+def test_modalities_may_be_one_word_on_the_command_line():
+    assert CohortParameters(modalities="t1+flair").modalities == ("t1", "flair")
+    with pytest.raises(ValidationError, match=r"unknown \['t9'\]"):
+        CohortParameters(modalities="t1+t9")

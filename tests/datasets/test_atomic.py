@@ -1,6 +1,7 @@
 """A file is the old one or the new one, never half of one."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -43,3 +44,10 @@ def test_the_file_appears_under_its_name_only_when_it_is_whole(tmp_path, monkeyp
     CSVDataset(filepath=str(path)).save(TABLE)
     assert seen == [False]
     assert path.is_file()
+
+
+def test_every_file_of_the_catalog_is_written_whole_or_not_at_all(project):
+    pages = [path.read_text() for path in (project / "conf/base").glob("catalog*.yml")]
+    types = re.findall(r"^ *type: (\S+)", "".join(pages), flags=re.MULTILINE)
+    others = {kind for kind in types if not kind.startswith("mrisynth_pipeline.datasets.")}
+    assert others == {"partitions.PartitionedDataset"}, "a folder of figures, each of which is"

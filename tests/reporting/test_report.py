@@ -64,6 +64,7 @@ def full_context(summary, segmentation_summary, cohort_summary):
         ],
         cohort_summary=cohort_summary,
         failed_subjects=[{"subject": "sub-011", "reason": ATTACK}],
+        doubtful_subjects=[{"subject": "sub-012", "warnings": ATTACK}],
         split_sizes={"train": 14, "validation": 3, "test": 6},
         leaks=[],
         parameters={"model": {"levels": [8, 8, 5], ATTACK: ATTACK}, "seed": 0, "empty": {}},

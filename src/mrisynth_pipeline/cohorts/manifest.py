@@ -122,7 +122,7 @@ def _require_every_modality(raw_dir: Path, modalities: tuple[str, ...], found: l
             raw_dir,
             f"no subject has a {' or '.join(absent)} scan",
             "Unpack the missing part of the archive, or set cohort.modalities to those present: "
-            + (", ".join(rest) or "none"),
+            + ("+".join(rest) or "none"),
         )
 
 

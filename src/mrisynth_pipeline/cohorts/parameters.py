@@ -1,9 +1,9 @@
 """Parameters of the cohort: where scans come from, the phantom's size, and the split."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
 from mrisynth_pipeline.parameters import Parameters
@@ -26,7 +26,13 @@ class CohortParameters(Parameters):
     BraTS and the Decathlon, false for IXI, ReMIND and the phantom (as from the scanner); where it depends on the
     subject (BIDS, DICOM), the scans tell."""
     modalities: tuple[str, ...] | None = None
-    """Contrasts of the study, in channel order; ``None`` takes those of the layout."""
+    """Contrasts of the study, in channel order, as a list or as ``t1+t2`` (on the command line); ``None`` takes those
+    of the layout."""
+
+    @field_validator("modalities", mode="before")
+    @classmethod
+    def _modalities_may_be_one_word(cls, value: Any) -> Any:
+        return tuple(value.split("+")) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _archive_has_a_folder(self) -> "CohortParameters":

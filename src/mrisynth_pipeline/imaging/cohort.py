@@ -110,6 +110,8 @@ def preprocess_cohort(
         if rows[task.subject]["status"] == "failed":
             store.remove(task.subject)  # a file of an earlier run would be mistaken for it
             logger.warning("Subject %s failed: %s", task.subject, rows[task.subject]["reason"])
+        elif doubts := rows[task.subject]["warnings"]:
+            logger.warning("Subject %s: %s", task.subject, doubts)
     index = pd.DataFrame([rows[task.subject] for task in tasks])
     if (index["status"] == "failed").all():
         reasons = "; ".join(index["reason"].head(3))

@@ -68,6 +68,8 @@ class ReportContext:
     """From ``cohorts.summary.summarise``: counts, refused scans with reasons, fingerprint."""
     failed_subjects: Sequence[Mapping[str, str]] = ()
     """Subjects that could not be preprocessed: ``{subject, reason}``."""
+    doubtful_subjects: Sequence[Mapping[str, str]] = ()
+    """Subjects that were preprocessed but that a person should look at: ``{subject, warnings}``."""
     split_sizes: Mapping[str, int] = field(default_factory=dict)
     """Subjects per split."""
     leaks: Sequence[str] | None = None
@@ -149,6 +151,9 @@ def _warnings(context: ReportContext) -> list[str]:
     if context.failed_subjects:
         count = len(context.failed_subjects)
         found.append(f"{count} subject{' was' if count == 1 else 's were'} lost in preprocessing (see Cohort).")
+    if context.doubtful_subjects:
+        count = len(context.doubtful_subjects)
+        found.append(f"{count} subject{' needs' if count == 1 else 's need'} a look after preprocessing (see Cohort).")
     found += context.warnings
     found.append("For research. Synthesised images are not for diagnostic use.")
     return [text for text in found if text]

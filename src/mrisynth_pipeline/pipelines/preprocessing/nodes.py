@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -15,7 +16,7 @@ from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
 
 MONTAGE_SUBJECTS = 8
-"""Rows of the montage; evenly spread over the cohort."""
+"""Rows of the montage: up to half of them subjects with warnings, the others evenly spread over the cohort."""
 
 
 def learn_intensity_standard(
@@ -48,10 +49,13 @@ def _done(index: pd.DataFrame) -> list[str]:
 
 
 def draw_montage(raw_cohort: dict[str, Any], subjects: SubjectStore, index: pd.DataFrame) -> Figure:
-    """Picture how well the contrasts of some subjects lie on each other."""
-    done = _done(index)
-    step = max(len(done) // MONTAGE_SUBJECTS, 1)
-    return registration_montage(subjects, done[::step][:MONTAGE_SUBJECTS], tuple(raw_cohort["modalities"]))
+    """Picture how well the contrasts of some subjects lie on each other: those with warnings, then others."""
+    doubtful = index.loc[(index["status"] == "done") & (index["warnings"] != ""), "subject"].tolist()
+    others = [subject for subject in _done(index) if subject not in set(doubtful)]
+    doubtful = doubtful[: MONTAGE_SUBJECTS // 2]
+    count = min(MONTAGE_SUBJECTS - len(doubtful), len(others))
+    spread = [others[round(position)] for position in np.linspace(0, len(others) - 1, count)]
+    return registration_montage(subjects, sorted([*doubtful, *spread]), tuple(raw_cohort["modalities"]))
 
 
 def _window(file: SubjectFile, first: int, last: int) -> tuple[int, int]:

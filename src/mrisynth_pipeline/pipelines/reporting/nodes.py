@@ -83,6 +83,7 @@ def write_report(
     for entry in run_times.values():
         stage_seconds[entry["stage"]] += entry["seconds"]
     failed = index.loc[index["status"] == "failed", ["subject", "reason"]]
+    doubtful = index.loc[(index["status"] == "done") & (index["warnings"] != ""), ["subject", "warnings"]]
     return render_report(
         ReportContext(
             cohort="phantom" if study["phantom"] else study["cohort"],
@@ -94,6 +95,7 @@ def write_report(
             figures=[figure for name, content in figures.items() for figure in _figures(name, content)],
             cohort_summary=manifest_summary,
             failed_subjects=failed.to_dict("records"),
+            doubtful_subjects=doubtful.to_dict("records"),
             split_sizes={part: len(study[part]) for part in ("train", "validation", "test")},
             leaks=[leak["patient"] for leak in split["leaks"]],
             parameters=parameters,
