@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from mrisynth_pipeline.datasets.atomic import CSVDataset, JSONDataset, ParquetDataset, TextDataset
+from mrisynth_pipeline.datasets.atomic import CSVDataset, JSONDataset, OptionalJSONDataset, ParquetDataset, TextDataset
 
 TABLE = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
 CASES = [(CSVDataset, TABLE), (ParquetDataset, TABLE), (JSONDataset, {"a": [1]}), (TextDataset, "text")]
@@ -51,3 +51,10 @@ def test_every_file_of_the_catalog_is_written_whole_or_not_at_all(project):
     types = re.findall(r"^ *type: (\S+)", "".join(pages), flags=re.MULTILINE)
     others = {kind for kind in types if not kind.startswith("mrisynth_pipeline.datasets.")}
     assert others == {"partitions.PartitionedDataset"}, "a folder of figures, each of which is"
+
+
+def test_an_optional_file_need_not_be_there(tmp_path):
+    dataset = OptionalJSONDataset(filepath=str(tmp_path / "file.json"))
+    assert dataset.load() == {}
+    dataset.save({"a": 1})
+    assert dataset.load() == {"a": 1}

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from mrisynth_pipeline.cohorts import obtaining
+from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.parameters import CohortParameters, PhantomParameters
-from mrisynth_pipeline.pipelines.phantom.nodes import provide_raw_cohort
+from mrisynth_pipeline.pipelines.ingestion.nodes import provide_raw_cohort
+from mrisynth_pipeline.pipelines.phantom.nodes import provide_phantom
 
 NAMES = {"brats": "BraTS-GLI-00005-000-t1n.nii.gz", "ixi": "IXI002-Guys-0828-T1.nii.gz"}
 
@@ -18,6 +20,12 @@ def archive(folder: Path, kind: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / NAMES[kind]).touch()
     return folder
+
+
+def provide(cohort: CohortParameters, folder: Path, phantom: PhantomParameters | None = None) -> dict:
+    """The phantom pipeline, then ingestion's first step."""
+    made = provide_phantom(cohort, phantom or PhantomParameters(), folder / "phantom")
+    return provide_raw_cohort(cohort, made, folder / "archives")
 
 
 @pytest.fixture
@@ -47,8 +55,8 @@ def test_the_phantom_is_as_from_the_scanner_unless_asked_otherwise(
     fabricated, tmp_path, layout, registered, folder, aligned
 ):
     phantom = PhantomParameters(layout=layout)
-    cohort = provide_raw_cohort(CohortParameters(registered=registered), phantom, tmp_path, tmp_path / "archives")
-    assert fabricated == [(phantom, aligned, tmp_path / folder)]
+    cohort = provide(CohortParameters(registered=registered), tmp_path, phantom)
+    assert fabricated == [(phantom, aligned, tmp_path / "phantom" / folder)]
     assert (cohort["registered"], cohort["phantom"]) == (aligned, True)
     assert (cohort["name"], cohort["layout"]) == (f"phantom-{layout}", layout)
 
@@ -57,7 +65,7 @@ def test_the_phantom_is_as_from_the_scanner_unless_asked_otherwise(
 def test_an_archive_is_pointed_to_with_what_its_layout_implies(fabricated, tmp_path, kind, modalities):
     raw_dir = archive(tmp_path / "raw", kind)
     given = CohortParameters(kind=kind, raw_dir=raw_dir)
-    cohort = provide_raw_cohort(given, PhantomParameters(), tmp_path / "phantom", tmp_path / "archives")
+    cohort = provide(given, tmp_path)
     assert fabricated == []
     assert cohort == {
         "name": kind,
@@ -74,7 +82,7 @@ def test_the_user_may_know_better(fabricated, tmp_path):
     given = CohortParameters(
         kind="brats", raw_dir=archive(tmp_path, "brats"), registered=False, modalities=("t2", "t1")
     )
-    cohort = provide_raw_cohort(given, PhantomParameters(), tmp_path / "phantom", tmp_path / "archives")
+    cohort = provide(given, tmp_path)
     assert (cohort["registered"], cohort["modalities"]) == (False, ["t2", "t1"])
 
 
@@ -82,9 +90,8 @@ def test_a_folder_inside_the_project_is_kept_relative(fabricated, tmp_path, monk
     # The manifest, and with it the data's fingerprint, is then the same on every machine.
     monkeypatch.chdir(tmp_path)
     inside = CohortParameters(kind="ixi", raw_dir=archive(tmp_path / "data" / "archive", "ixi"))
-    folders = (tmp_path / "data" / "phantom", tmp_path / "data" / "archives")
-    assert provide_raw_cohort(inside, PhantomParameters(), *folders)["raw_dir"] == "data/archive"
-    assert provide_raw_cohort(CohortParameters(), PhantomParameters(), *folders)["raw_dir"] == "data/phantom/brats"
+    assert provide(inside, tmp_path / "data")["raw_dir"] == "data/archive"
+    assert provide(CohortParameters(), tmp_path / "data")["raw_dir"] == "data/phantom/brats"
 
 
 def test_packed_archives_are_unpacked_beside_and_that_folder_is_read(tmp_path):
@@ -93,7 +100,7 @@ def test_packed_archives_are_unpacked_beside_and_that_folder_is_read(tmp_path):
     with tarfile.open(raw_dir / "IXI-T1.tar", "w") as file:
         file.add(archive(tmp_path / "loose", "ixi") / NAMES["ixi"], NAMES["ixi"])
     given = CohortParameters(kind="ixi", raw_dir=raw_dir)
-    cohort = provide_raw_cohort(given, PhantomParameters(), tmp_path / "phantom", tmp_path / "archives")
+    cohort = provide(given, tmp_path)
     read = Path(cohort["raw_dir"])
     assert read.parent == tmp_path / "archives"
     assert (read / "IXI-T1" / NAMES["ixi"]).is_file()
@@ -125,3 +132,8 @@ def test_what_is_downloaded_is_unpacked_where_it_lies(tmp_path, monkeypatch, raw
     layout, folder = obtaining.obtain(given, tmp_path / "archives")
     assert (layout, folder) == ("ixi", raw_dir or tmp_path / "archives" / "ixi")
     assert (folder / "IXI-T1" / NAMES["ixi"]).is_file()
+
+
+def test_ingestion_alone_needs_the_phantom_to_be_there(tmp_path):
+    with pytest.raises(InputError, match=r"there is no phantom yet.*--pipelines phantom,ingestion"):
+        provide_raw_cohort(CohortParameters(), {}, tmp_path / "archives")

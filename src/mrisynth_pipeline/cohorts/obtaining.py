@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 
 from mrisynth_pipeline.cohorts.dicom import convert_dicom
@@ -39,6 +40,11 @@ def obtain(cohort: CohortParameters, archive_folder: Path, workers: int = 1) -> 
         unpack(archives, folder)
         return cohort.kind, folder
     return cohort.kind, raw_dir
+
+
+def portable(path: Path) -> str:
+    """A path as it is written into files: relative where possible, so that they are the same on every machine."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _downloaded(cohort: CohortParameters, archive_folder: Path) -> Path:

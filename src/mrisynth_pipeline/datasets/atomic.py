@@ -37,5 +37,13 @@ class JSONDataset(AtomicSave, json.JSONDataset):
     """A JSON file."""
 
 
+class OptionalJSONDataset(JSONDataset):
+    """A JSON file that need not be there: what an earlier pipeline leaves behind only where it has something to do."""
+
+    def load(self) -> Any:
+        """The content; an empty object where there is no file."""
+        return super().load() if self._exists() else {}
+
+
 class TextDataset(AtomicSave, text.TextDataset):
     """A text file."""

@@ -121,7 +121,11 @@ def _alone(function: Callable[[Any], Any], arguments: Sequence[Any], position: i
 def _on_dask(
     function: Callable[[Any], Any], arguments: Sequence[Any], scheduler: str
 ) -> Iterator[tuple[int, Any, str]]:
-    """A ``dask.distributed`` cluster, which itself gives jobs of dead workers to others (three times at most)."""
+    """A ``dask.distributed`` cluster, which itself gives jobs of dead workers to others.
+
+    It gives up a job after four dead workers. Such jobs are tried once more, one by one, so that the culprit fails
+    alone: the others were merely queued where it went from worker to worker.
+    """
     try:
         from distributed import Client, KilledWorker, as_completed
     except ImportError as error:
@@ -137,10 +141,18 @@ def _on_dask(
             logger.warning("The Dask scheduler %s has no workers yet: waiting for some", scheduler)
         futures = client.map(function, arguments, pure=False)
         position_of = {future.key: position for position, future in enumerate(futures)}
+        suspects = []
         for future in as_completed(futures):
-            position = position_of[future.key]
+            if isinstance(future.exception(), KilledWorker):
+                suspects.append(
+                    position_of[future.key]
+                )  # or it was queued where another one killed worker after worker
+            else:
+                yield _outcome(position_of[future.key], future.result)
+            future.release()  # rows are small, but a cluster outlives this run
+        for position in suspects:
+            future = client.submit(function, arguments[position], pure=False)
             if isinstance(future.exception(), KilledWorker):
                 yield position, None, DIED
             else:
                 yield _outcome(position, future.result)
-            future.release()  # rows are small, but a cluster outlives this run

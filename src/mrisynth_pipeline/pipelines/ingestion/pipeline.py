@@ -5,14 +5,20 @@ from kedro.pipeline import Node, Pipeline
 from mrisynth_pipeline.cohorts.findings import find_oddities
 from mrisynth_pipeline.cohorts.manifest import summarise
 from mrisynth_pipeline.cohorts.splits import make_split, split_report
-from mrisynth_pipeline.pipelines.ingestion.nodes import list_scans
+from mrisynth_pipeline.pipelines.ingestion.nodes import list_scans, provide_raw_cohort
 from mrisynth_pipeline.reporting.cohort_quality import quality_page, quality_text
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """List and check the scans, say what is odd about them, then divide the patients."""
+    """Get hold of the archive, list and check its scans, say what is odd about them, then divide the patients."""
     return Pipeline(
         [
+            Node(
+                provide_raw_cohort,
+                ["params:cohort", "phantom_cohort", "archive_folder"],
+                "raw_cohort",
+                name="provide_raw_cohort",
+            ),
             Node(list_scans, ["raw_cohort", "ingestion_workspace"], "manifest", name="list_scans"),
             Node(summarise, "manifest", "manifest_summary", name="summarise_manifest"),
             Node(find_oddities, "manifest", "findings", name="list_findings"),

@@ -1,4 +1,4 @@
-"""The built-in cohort, or the archive that takes its place."""
+"""The built-in cohort."""
 
 from mrisynth_pipeline.pipelines.phantom.pipeline import create_pipeline
 

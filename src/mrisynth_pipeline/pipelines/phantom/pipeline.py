@@ -1,19 +1,19 @@
-"""The built-in cohort, or the archive that takes its place."""
+"""The built-in cohort."""
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.phantom.nodes import provide_raw_cohort
+from mrisynth_pipeline.pipelines.phantom.nodes import provide_phantom
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Fabricate the phantom cohort, or fetch, unpack, convert and point to the user's archive."""
+    """Fabricate the phantom cohort; nothing to do where the study is made of an archive."""
     return Pipeline(
         [
             Node(
-                provide_raw_cohort,
-                ["params:cohort", "params:phantom", "phantom_folder", "archive_folder"],
-                "raw_cohort",
-                name="provide_raw_cohort",
+                provide_phantom,
+                ["params:cohort", "params:phantom", "phantom_folder"],
+                "phantom_cohort",
+                name="provide_phantom",
             )
         ]
     )
