@@ -90,6 +90,28 @@ def test_derivatives_give_masks_and_label_maps_but_no_scans(dataset, write_scan)
     assert summarise(manifest)["unrecognised_files"]["count"] == 0
 
 
+def test_where_the_first_run_is_broken_the_best_sound_spare_steps_in(dataset, write_scan):
+    anat = dataset / "sub-02" / "anat"
+    for run in (1, 2, 3):
+        write_scan(anat / f"sub-02_run-{run}_T2w.nii.gz")
+    (anat / "sub-02_run-1_T2w.nii.gz").write_bytes(b"")
+    manifest = build_manifest("study", "bids", dataset)
+    first, second, third = manifest[manifest["modality"] == "t2"].itertuples()  # sorted by path
+    assert "the file is empty" in first.problems
+    assert (second.problems, second.spare) == ("", "")
+    assert "is used instead of sub-02_run-1_T2w.nii.gz, which is refused" in second.remarks
+    assert "sub-02_run-2_T2w.nii.gz is used" in third.problems
+    assert third.spare == "yes"
+
+
+def test_where_all_runs_are_broken_the_contrast_is_missing(dataset, write_scan):
+    for run in (1, 2):
+        write_scan(dataset / "sub-02" / "anat" / f"sub-02_run-{run}_T2w.nii.gz").write_bytes(b"")
+    write_scan(dataset / "sub-01" / "ses-a" / "anat" / "sub-01_ses-a_T2w.nii.gz")
+    summary = summarise(build_manifest("study", "bids", dataset))
+    assert "t2" in summary["incomplete_subjects"]["sub-02"]
+
+
 def test_a_spare_run_does_not_decide_whether_a_subject_is_registered(dataset, write_scan):
     write_scan(dataset / "sub-02" / "anat" / "sub-02_run-2_T1w.nii.gz", affine=np.diag([3.0, 3, 3, 1]))
     manifest = build_manifest("study", "bids", dataset)

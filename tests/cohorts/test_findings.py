@@ -138,3 +138,14 @@ def test_a_stripped_scan_with_too_little_tissue_is_implausible(tmp_path):
     findings = find_oddities(build_manifest("brats", "brats", tmp_path))
     assert set(findings["kind"]) == {"tissue"}
     assert findings["finding"].str.startswith("1 mL above 0").all()
+
+
+def test_spare_scans_and_those_that_stepped_in_are_told(tmp_path):
+    for number, name in enumerate(("run-1", "run-2", "run-3")):
+        nib.save(nib.Nifti1Image(head(number), USUAL), tmp_path / f"sub-01_{name}_T1w.nii.gz")
+    (tmp_path / "sub-01_run-1_T1w.nii.gz").write_bytes(b"")
+    findings = find_oddities(build_manifest("bids", "bids", tmp_path))
+    spare = findings[findings["kind"] == "spare"]
+    assert list(spare["file"].str[7:12]) == ["run-2", "run-3"]
+    assert "is used instead of sub-01_run-1_T1w.nii.gz" in spare["finding"].iloc[0]
+    assert only(findings, "refused")["file"] == "sub-01_run-1_T1w.nii.gz"

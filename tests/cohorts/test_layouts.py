@@ -170,7 +170,7 @@ def test_a_folder_without_scans_says_what_it_holds_instead(tmp_path):
     touch(tmp_path / "IXI-T1.tar")
     touch(tmp_path / "IXI-T2.tar")
     touch(tmp_path / "notes.txt")
-    with pytest.raises(InputError, match=r"2 \.tar and 1 \.txt files.*unpack \.tar"):
+    with pytest.raises(InputError, match=r"2 \.tar and 1 \.txt files.*folder of the archive"):
         find_scans("ixi", tmp_path)
 
 

@@ -18,7 +18,7 @@ KINDS = {
     "intensity": "Unusual intensities",
     "tissue": "Implausible volume of tissue",
     "repeated": "Patients with several time points",
-    "spare": "Second scans of a contrast, not needed",
+    "spare": "Second scans of a contrast",
     "unrecognised": "Files whose names say nothing",
 }
 """Kind of finding → its heading, in the order of the report: what costs data first."""
@@ -97,7 +97,9 @@ def _incomplete(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:
 
 def _remarks(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     for row in manifest[manifest["remarks"] != ""].itertuples():
-        yield "header", row.subject, row.modality, row.path, row.remarks
+        for remark in row.remarks.split("; "):
+            kind = "spare" if ": is used instead of " in remark else "header"
+            yield kind, row.subject, row.modality, row.path, remark
 
 
 def _outliers(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:

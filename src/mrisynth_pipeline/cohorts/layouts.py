@@ -97,7 +97,7 @@ def find_scans(kind: str, raw_dir: Path) -> list[ScanFile]:
     raise InputError(
         raw_dir,
         f"{problem}, found {describe_contents(raw_dir)} instead",
-        "Set cohort.raw_dir to the folder of the unpacked archive; unpack .tar or .zip files first",
+        "Set cohort.raw_dir to the folder of the archive",
     )
 
 

@@ -33,7 +33,7 @@ from mrisynth_pipeline.cohorts.manifest_schema import (
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
 from mrisynth_pipeline.cohorts.scan_files import ScanFile
 from mrisynth_pipeline.cohorts.scanning import ScanTask, check_scans
-from mrisynth_pipeline.cohorts.subject_checks import check_across_files, looks_registered
+from mrisynth_pipeline.cohorts.subject_checks import CheckedScan, check_across_files, looks_registered
 from mrisynth_pipeline.cohorts.summary import data_fingerprint, summarise
 
 __all__ = [
@@ -93,7 +93,7 @@ def build_manifest(
     tasks = [ScanTask(file.path, frozenset(file.labels) or None, file.volume) for file in files]
     checks = list(check_scans(tasks, workers, journal))
     checked = check_across_files(files, checks, raw_dir)
-    ready = _registered_subjects(files, checks, registered)
+    ready = _registered_subjects(checked, registered)
     rows = [
         _row(scan.file, scan.check, raw_dir, scan.problems, scan.remarks, registered=scan.file.subject in ready)
         for scan in checked
@@ -104,7 +104,7 @@ def build_manifest(
     manifest = manifest.sort_values(["subject", "modality", "path", "volume"], ignore_index=True)
     if strangers:
         logger.warning("%s: %d files with unrecognised names are left out", raw_dir, len(strangers))
-    if spares := sum(bool(file.spare) for file in files):
+    if spares := sum(bool(scan.file.spare) for scan in checked):
         logger.info("%s: %d scans are spare, better ones of the same contrast are used", raw_dir, spares)
     if refused := sum(bool(scan.problems) and not scan.file.spare for scan in checked):
         logger.warning("%s: %d of %d files are refused, the manifest says why", raw_dir, refused, len(files))
@@ -134,17 +134,17 @@ def _require_a_usable_scan(manifest: pd.DataFrame, raw_dir: Path) -> None:
         raise InputError(raw_dir, f"none of {len(scans)} scans is usable: {reasons}", "Mend or replace the files")
 
 
-def _registered_subjects(files: list[ScanFile], checks: list[ScanCheck], registered: bool | None) -> set[str]:
+def _registered_subjects(scans: list[CheckedScan], registered: bool | None) -> set[str]:
     """Subjects whose scans share one grid and are skull-stripped: as the caller, the layout or the scans say."""
-    members: dict[str, list[tuple[ScanFile, ScanCheck]]] = defaultdict(list)
-    for file, check in zip(files, checks, strict=True):
-        members[file.subject].append((file, check))
+    members: dict[str, list[CheckedScan]] = defaultdict(list)
+    for scan in scans:
+        members[scan.file.subject].append(scan)
 
-    def ready(pairs: list[tuple[ScanFile, ScanCheck]]) -> bool:
-        said = LAYOUTS[pairs[0][0].layout].registered if registered is None else registered
-        return looks_registered(pairs) if said is None else said
+    def ready(own: list[CheckedScan]) -> bool:
+        said = LAYOUTS[own[0].file.layout].registered if registered is None else registered
+        return looks_registered(own) if said is None else said
 
-    return {subject for subject, pairs in members.items() if ready(pairs)}
+    return {subject for subject, own in members.items() if ready(own)}
 
 
 def _row(

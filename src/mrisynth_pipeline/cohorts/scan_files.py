@@ -1,7 +1,7 @@
 """What every archive reader shares: the description of one scan file, and the walk over a folder."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +42,9 @@ class ScanFile:
     scans share, ``IDENTITY`` for the scan that is that space, ``""`` where there is none."""
     spare: str = ""
     """Why another scan of the same contrast is taken instead of this one; ``""`` for the one that is used."""
+    preference: int = 0
+    """Place among the scans of one contrast of one subject, best first; a spare one steps in where those before it
+    cannot be used."""
     layout: str = ""
     """Name of the layout whose reader found it; filled in by ``layouts.find_scans``."""
 
@@ -70,16 +73,20 @@ def keep_best(scans: Iterable[ScanFile], rank: Callable[[ScanFile], Any]) -> lis
     Returns:
         All scans, sorted by path; ``spare`` of the others names the file that is used.
     """
-    best: dict[tuple[str, str], ScanFile] = {}
-    scans = sorted(scans, key=lambda scan: scan.path)
-    for scan in sorted(scans, key=rank):
-        best.setdefault((scan.subject, scan.modality), scan)
-    marked = []
-    for scan in scans:
-        used = best[scan.subject, scan.modality]
-        second = f"a second {scan.modality} of {scan.subject}: {used.path.name} is used"
-        marked.append(scan if used is scan else replace(scan, spare=second))
-    return marked
+    groups: dict[tuple[str, str], list[ScanFile]] = defaultdict(list)
+    for scan in sorted(sorted(scans, key=lambda scan: scan.path), key=rank):
+        groups[scan.subject, scan.modality].append(scan)
+    marked = [
+        replace(scan, preference=place, spare=second_to(group[0]) if place else "")
+        for group in groups.values()
+        for place, scan in enumerate(group)
+    ]
+    return sorted(marked, key=lambda scan: scan.path)
+
+
+def second_to(used: ScanFile) -> str:
+    """Why a scan is spare."""
+    return f"a second {used.modality} of {used.subject}: {used.path.name} is used"
 
 
 def describe_contents(raw_dir: Path) -> str:

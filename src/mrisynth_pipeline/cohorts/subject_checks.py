@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from mrisynth_pipeline.cohorts.integrity import ScanCheck, sentence
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
-from mrisynth_pipeline.cohorts.scan_files import ScanFile
+from mrisynth_pipeline.cohorts.scan_files import ScanFile, second_to
 
 _SAME_PLACE_MM = 0.1
 """Corners of two grids closer than this are the same place; rounding of headers stays far below."""
@@ -21,7 +21,7 @@ _LARGEST_BRAIN_ML = 2200.0
 """Between the largest brains with their fluid and the smallest adult heads (about 2.7 L on a clinical scan)."""
 
 
-@dataclass
+@dataclass(eq=False)
 class CheckedScan:
     """A file, what its own check said, and what its neighbours add to that."""
 
@@ -59,11 +59,12 @@ def check_across_files(files: Sequence[ScanFile], checks: Sequence[ScanCheck], r
         CheckedScan(file, check, list(check.problems), list(check.remarks))
         for file, check in zip(files, checks, strict=True)
     ]
+    outdone = _let_spares_step_in(scans)
     for scan in scans:
         if scan.file.spare:  # whatever else is wrong with a file that is not used is nobody's concern
             scan.problems.clear()
             scan.refuse(f"is {scan.file.spare}", "Nothing needs doing; to use this one, take the other away")
-    scans_in_question = [scan for scan in scans if not scan.file.spare]
+    scans_in_question = [scan for scan in scans if not scan.file.spare and scan not in outdone]
     _refuse_second_files(scans_in_question, raw_dir)
     _refuse_equal_files(scans_in_question, raw_dir)
     by_subject = _grouped(scans, lambda scan: scan.file.subject)
@@ -73,13 +74,27 @@ def check_across_files(files: Sequence[ScanFile], checks: Sequence[ScanCheck], r
     return scans
 
 
-def looks_registered(members: Sequence[tuple[ScanFile, ScanCheck]]) -> bool:
+def _let_spares_step_in(scans: list[CheckedScan]) -> list[CheckedScan]:
+    """Take the best sound spare where the scan to take is broken; returns the scans that were outdone."""
+    outdone = []
+    for group in _grouped(scans, lambda scan: (scan.file.subject, scan.file.modality)).values():
+        group.sort(key=lambda scan: scan.file.preference)
+        sound = [scan for scan in group if not scan.check.problems]
+        if not group[-1].file.preference or not sound or sound[0] is group[0]:
+            continue
+        used = sound[0]
+        used.file = replace(used.file, spare="")
+        used.remark(f"is used instead of {group[0].file.path.name}, which is refused", "Mend that one to use it")
+        outdone.append(group[0])
+        for scan in group[1:]:
+            if scan is not used:
+                scan.file = replace(scan.file, spare=second_to(used.file))
+    return outdone
+
+
+def looks_registered(members: Sequence[CheckedScan]) -> bool:
     """Whether a subject's sound scans lie on one grid and hold a brain without its head."""
-    scans = [
-        check
-        for file, check in members
-        if file.modality not in (SEGMENTATION, BRAIN_MASK) and check.affine and not file.spare
-    ]
+    scans = [scan.check for scan in members if not scan.is_label_map and not scan.file.spare and scan.check.affine]
     return (
         bool(scans)
         and all(same_grid(scans[0], other) for other in scans[1:])
