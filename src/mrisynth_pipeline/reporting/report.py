@@ -22,7 +22,16 @@ from mrisynth_pipeline.reporting.verdict import (
     segmentation_verdict,
 )
 
-COHORT_NAMES = {"phantom": "built-in phantom", "brats": "BraTS", "ixi": "IXI"}
+COHORT_NAMES = {
+    "phantom": "built-in phantom",
+    "brats": "BraTS",
+    "ixi": "IXI",
+    "msd": "the Medical Segmentation Decathlon",
+    "remind": "ReMIND",
+    "bids": "a BIDS data set",
+    "dicom": "DICOM studies",
+    "mixed": "several archives",
+}
 """Kind of a cohort → its name in the report."""
 
 _PIXELS_PER_INCH = 110  # of CSS: figures are drawn for a printed page and shown slightly larger on screen
