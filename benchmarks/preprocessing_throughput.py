@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from mrisynth_pipeline.cohorts.layouts import get_layout
+from mrisynth_pipeline.cohorts.archives.layouts import get_layout
 from mrisynth_pipeline.cohorts.manifest import build_manifest
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
 from mrisynth_pipeline.cohorts.phantom import fabricate_cohort

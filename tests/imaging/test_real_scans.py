@@ -11,13 +11,13 @@ import SimpleITK as sitk  # noqa: N813
 from scipy.spatial.transform import Rotation
 
 from mrisynth_pipeline.imaging.brain_extraction import brain_mask
-from mrisynth_pipeline.imaging.doubts import doubts
 from mrisynth_pipeline.imaging.geometry import grid_of, image_on, ras_matrix
 from mrisynth_pipeline.imaging.masks import head_mask
 from mrisynth_pipeline.imaging.parameters import GridParameters, PreprocessingParameters
-from mrisynth_pipeline.imaging.registration import Registration
+from mrisynth_pipeline.imaging.registration.doubts import doubts
+from mrisynth_pipeline.imaging.registration.search import Registration
+from mrisynth_pipeline.imaging.registration.starts import mirrored
 from mrisynth_pipeline.imaging.scan import read_scan
-from mrisynth_pipeline.imaging.starts import mirrored
 from mrisynth_pipeline.imaging.subject import ScanSource, preprocess_subject
 
 ROOT = os.environ.get("MRISYNTH_REAL_DATA")

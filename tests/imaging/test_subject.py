@@ -10,8 +10,8 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.imaging.geometry import Grid, itk_transform, resample
 from mrisynth_pipeline.imaging.native import to_native
 from mrisynth_pipeline.imaging.parameters import GridParameters, PreprocessingParameters, RegistrationParameters
+from mrisynth_pipeline.imaging.registration.standard_space import mni_template
 from mrisynth_pipeline.imaging.scan import read_scan
-from mrisynth_pipeline.imaging.standard_space import mni_template
 from mrisynth_pipeline.imaging.subject import ScanSource, fingerprint, preprocess_subject
 from mrisynth_pipeline.imaging.subject_file import open_subject, write_subject
 

@@ -6,8 +6,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.imaging.registration.transform_files import write_transforms
 from mrisynth_pipeline.imaging.subject_file import Subject, SubjectStore, open_subject, write_subject
-from mrisynth_pipeline.imaging.transform_files import write_transforms
 
 
 def made(**changes) -> Subject:

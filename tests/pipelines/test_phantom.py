@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mrisynth_pipeline.cohorts import obtaining
+from mrisynth_pipeline.cohorts.archives import obtaining
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.parameters import CohortParameters, PhantomParameters
 from mrisynth_pipeline.pipelines.ingestion.nodes import provide_raw_cohort

@@ -11,9 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.integrity import ScanCheck, sentence
-from mrisynth_pipeline.cohorts.layouts import (
+from mrisynth_pipeline.cohorts.archives.layouts import (
     LAYOUTS,
     Layout,
     find_scans,
@@ -21,6 +19,9 @@ from mrisynth_pipeline.cohorts.layouts import (
     study_modalities,
     unrecognised_files,
 )
+from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile
+from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.cohorts.integrity import ScanCheck, sentence
 from mrisynth_pipeline.cohorts.manifest_schema import (
     COLUMNS,
     CSV_LOAD_ARGUMENTS,
@@ -31,7 +32,6 @@ from mrisynth_pipeline.cohorts.manifest_schema import (
     validate_manifest,
 )
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
-from mrisynth_pipeline.cohorts.scan_files import ScanFile
 from mrisynth_pipeline.cohorts.scanning import ScanTask, check_scans
 from mrisynth_pipeline.cohorts.subject_checks import CheckedScan, check_across_files, looks_registered
 from mrisynth_pipeline.cohorts.summary import data_fingerprint, summarise

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile, second_to
 from mrisynth_pipeline.cohorts.integrity import ScanCheck, sentence
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
-from mrisynth_pipeline.cohorts.scan_files import ScanFile, second_to
 
 _SAME_PLACE_MM = 0.1
 """Corners of two grids closer than this are the same place; rounding of headers stays far below."""

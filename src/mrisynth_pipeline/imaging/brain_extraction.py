@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from mrisynth_pipeline.imaging.geometry import centre_of_mass, grid_of, image_on, shrink_to
 from mrisynth_pipeline.imaging.masks import head_mask, largest_component
-from mrisynth_pipeline.imaging.pyramid import descend_in_steps, mutual_information_method
+from mrisynth_pipeline.imaging.registration.pyramid import descend_in_steps, mutual_information_method
 from mrisynth_pipeline.imaging.threads import one_itk_thread
 
 _TEMPLATE_MM = 4

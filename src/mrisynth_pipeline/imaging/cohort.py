@@ -12,16 +12,16 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from mrisynth_pipeline.cohorts.archives.scan_files import IDENTITY
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
-from mrisynth_pipeline.cohorts.scan_files import IDENTITY
 from mrisynth_pipeline.imaging.external_masks import TOOLS, find_program
 from mrisynth_pipeline.imaging.intensity_methods import Standard
 from mrisynth_pipeline.imaging.parallel import run_jobs
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
+from mrisynth_pipeline.imaging.registration.transform_files import write_transforms
 from mrisynth_pipeline.imaging.subject import ScanSource, fingerprint, preprocess_subject
 from mrisynth_pipeline.imaging.subject_file import Subject, SubjectStore, write_subject
-from mrisynth_pipeline.imaging.transform_files import write_transforms
 
 logger = logging.getLogger(__name__)
 

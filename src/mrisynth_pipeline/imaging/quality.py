@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mrisynth_pipeline.imaging.doubts import Alignment, doubts
 from mrisynth_pipeline.imaging.parameters import RegistrationParameters
+from mrisynth_pipeline.imaging.registration.doubts import Alignment, doubts
 
 _BRAIN_ML = (700.0, 2400.0)  # brain with its fluid, from infancy to the largest heads
 _LEAST_MNI_OVERLAP = 0.85
@@ -38,7 +38,8 @@ def quality_columns(
         ``reference``, ``mask_ml``, ``cut_mm``, ``warnings`` ("" or sentences joined by "; "); per registered
         contrast ``information_before_*``, ``information_after_*``, ``information_mirrored_*`` (nats),
         ``overlap_*``, ``tries_*``, ``translation_mm_*``, ``rotation_deg_*`` (what they are:
-        :class:`~.doubts.Alignment`); ``overlap_mni`` in MNI space; per step ``seconds_*``.
+        :class:`~mrisynth_pipeline.imaging.registration.doubts.Alignment`); ``overlap_mni`` in MNI space; per step
+        ``seconds_*``.
     """
     columns: dict[str, Any] = {
         "reference": reference,

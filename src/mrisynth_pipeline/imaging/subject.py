@@ -14,11 +14,10 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
+from mrisynth_pipeline.cohorts.archives.scan_files import IDENTITY
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
-from mrisynth_pipeline.cohorts.scan_files import IDENTITY
 from mrisynth_pipeline.imaging.brain_extraction import brain_mask
-from mrisynth_pipeline.imaging.doubts import Alignment
 from mrisynth_pipeline.imaging.foreground import GivenMask, find_foreground, read_given_mask
 from mrisynth_pipeline.imaging.geometry import Grid, grid_of, image_on, resample, shrink_to, smooth_for
 from mrisynth_pipeline.imaging.intensity import IntensityMap, correct_bias, to_unit
@@ -26,10 +25,11 @@ from mrisynth_pipeline.imaging.intensity_methods import Standard, clipped_share,
 from mrisynth_pipeline.imaging.model_grid import place_grid
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.quality import quality_columns
-from mrisynth_pipeline.imaging.registration import Registration
+from mrisynth_pipeline.imaging.registration.doubts import Alignment
+from mrisynth_pipeline.imaging.registration.search import Registration
+from mrisynth_pipeline.imaging.registration.shipped import shipped_matrix
+from mrisynth_pipeline.imaging.registration.standard_space import StandardPlace, mni_template, place_in_mni
 from mrisynth_pipeline.imaging.scan import Scan, read_scan
-from mrisynth_pipeline.imaging.shipped import shipped_matrix
-from mrisynth_pipeline.imaging.standard_space import StandardPlace, mni_template, place_in_mni
 from mrisynth_pipeline.imaging.subject_file import Subject
 from mrisynth_pipeline.imaging.threads import one_itk_thread
 

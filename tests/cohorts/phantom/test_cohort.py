@@ -5,8 +5,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from mrisynth_pipeline.cohorts.archives.layouts import find_scans
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.layouts import find_scans
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
 from mrisynth_pipeline.cohorts.phantom import fabricate_cohort, truth_dir
 

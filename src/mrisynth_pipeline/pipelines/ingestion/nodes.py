@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from mrisynth_pipeline.cohorts.archives.layouts import study_modalities
+from mrisynth_pipeline.cohorts.archives.obtaining import obtain, portable
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.layouts import study_modalities
 from mrisynth_pipeline.cohorts.manifest import build_manifest
-from mrisynth_pipeline.cohorts.obtaining import obtain, portable
 from mrisynth_pipeline.cohorts.parameters import CohortParameters
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mrisynth_pipeline.cohorts.obtaining import portable
+from mrisynth_pipeline.cohorts.archives.obtaining import portable
 from mrisynth_pipeline.cohorts.parameters import CohortParameters, PhantomParameters
 
 

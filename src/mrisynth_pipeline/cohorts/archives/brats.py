@@ -9,8 +9,8 @@ point of a patient. The file name alone decides, so folders may be nested in any
 import re
 from pathlib import Path
 
+from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile, scan_paths
 from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
-from mrisynth_pipeline.cohorts.scan_files import ScanFile, scan_paths
 
 MODALITIES = ("t1", "t1c", "t2", "flair")
 EXAMPLE = "BraTS-GLI-00005-000-t1n.nii.gz, BraTS2021_00000_t1ce.nii.gz or BraTS20_Training_001_flair.nii"

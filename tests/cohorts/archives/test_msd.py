@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from mrisynth_pipeline.cohorts.layouts import find_scans
+from mrisynth_pipeline.cohorts.archives.layouts import find_scans
 from mrisynth_pipeline.cohorts.manifest import build_manifest, scan_path, summarise, usable
 from mrisynth_pipeline.cohorts.volumes import open_volume
 

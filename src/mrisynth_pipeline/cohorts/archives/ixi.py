@@ -8,7 +8,7 @@ folder makes no difference.
 import re
 from pathlib import Path
 
-from mrisynth_pipeline.cohorts.scan_files import ScanFile, scan_paths
+from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile, scan_paths
 
 MODALITIES = ("t1", "t2", "pd")
 EXAMPLE = "IXI002-Guys-0828-T1.nii.gz"

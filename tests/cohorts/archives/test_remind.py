@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from mrisynth_pipeline.cohorts.layouts import find_scans
+from mrisynth_pipeline.cohorts.archives.layouts import find_scans
+from mrisynth_pipeline.cohorts.archives.scan_files import IDENTITY
 from mrisynth_pipeline.cohorts.manifest import build_manifest, summarise
-from mrisynth_pipeline.cohorts.scan_files import IDENTITY
 
 SERIES = (
     *("3D_SAG_T2_SPACE", "3D_AX_T2_SPACE", "2D_AX_T2_BLADE", "3D_AX_T1_postcontrast", "3D_SAG_T1_postcontrast"),

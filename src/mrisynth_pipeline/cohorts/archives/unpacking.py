@@ -19,8 +19,8 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from mrisynth_pipeline.cohorts.archives.scan_files import SCAN_SUFFIXES, all_files, scan_paths
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.scan_files import SCAN_SUFFIXES, all_files, scan_paths
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import zipfile
 
 import pytest
 
-from mrisynth_pipeline.cohorts import unpacking
+from mrisynth_pipeline.cohorts.archives import unpacking
+from mrisynth_pipeline.cohorts.archives.unpacking import packed_archives, unpack
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.unpacking import packed_archives, unpack
 
 FILES = {"deep/a_T1.nii.gz": b"one" * 400, "./b.nrrd": b"two", "x.tfm": b"three", "p.tsv": b"four", "d.json": b"{}"}
 REST = {"readme.txt": b"no scan", "._a.nii": b"of macOS", "code.py": b"", "deep/.hidden/c.nii": b""}

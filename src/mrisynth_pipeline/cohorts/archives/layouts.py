@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mrisynth_pipeline.cohorts import bids, brats, ixi, msd, remind
+from mrisynth_pipeline.cohorts.archives import bids, brats, ixi, msd, remind
+from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile, describe_contents, scan_paths
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
-from mrisynth_pipeline.cohorts.scan_files import ScanFile, describe_contents, scan_paths
 
 __all__ = ["LAYOUTS", "MIXED", "Layout", "ScanFile", "find_scans", "study_modalities", "unrecognised_files"]
 

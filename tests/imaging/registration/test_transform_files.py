@@ -5,8 +5,8 @@ import SimpleITK as sitk  # noqa: N813
 
 from mrisynth_pipeline.imaging.cohort import preprocess_cohort
 from mrisynth_pipeline.imaging.geometry import image_on, ras_matrix
+from mrisynth_pipeline.imaging.registration.transform_files import write_transforms
 from mrisynth_pipeline.imaging.subject_file import Subject, SubjectStore
-from mrisynth_pipeline.imaging.transform_files import write_transforms
 
 
 def turned(translation) -> np.ndarray:

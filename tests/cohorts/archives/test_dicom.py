@@ -15,11 +15,11 @@ pytest.importorskip("dcm2niix")
 from pydicom.dataset import FileDataset, FileMetaDataset  # noqa: E402
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid  # noqa: E402
 
-from mrisynth_pipeline.cohorts import dicom  # noqa: E402
-from mrisynth_pipeline.cohorts.dicom import convert_dicom, find_dcm2niix  # noqa: E402
+from mrisynth_pipeline.cohorts.archives import dicom  # noqa: E402
+from mrisynth_pipeline.cohorts.archives.dicom import convert_dicom, find_dcm2niix  # noqa: E402
+from mrisynth_pipeline.cohorts.archives.obtaining import obtain  # noqa: E402
 from mrisynth_pipeline.cohorts.errors import InputError  # noqa: E402
 from mrisynth_pipeline.cohorts.manifest import build_manifest, summarise, usable  # noqa: E402
-from mrisynth_pipeline.cohorts.obtaining import obtain  # noqa: E402
 from mrisynth_pipeline.cohorts.parameters import CohortParameters  # noqa: E402
 
 SIZE, SLICES = 32, 12

@@ -23,10 +23,10 @@ from typing import Any
 import nibabel as nib
 from tqdm import tqdm
 
-from mrisynth_pipeline.cohorts.bids import SUFFIXES
-from mrisynth_pipeline.cohorts.dicom_series import classify
+from mrisynth_pipeline.cohorts.archives.bids import SUFFIXES
+from mrisynth_pipeline.cohorts.archives.dicom_series import classify
+from mrisynth_pipeline.cohorts.archives.scan_files import all_files
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.scan_files import all_files
 
 logger = logging.getLogger(__name__)
 

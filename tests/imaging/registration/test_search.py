@@ -6,13 +6,13 @@ from scipy.spatial.transform import Rotation
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.imaging.brain_extraction import brain_mask
-from mrisynth_pipeline.imaging.doubts import doubts
 from mrisynth_pipeline.imaging.geometry import grid_of, image_on, itk_transform
 from mrisynth_pipeline.imaging.parameters import RegistrationParameters
-from mrisynth_pipeline.imaging.registration import Registration
+from mrisynth_pipeline.imaging.registration.doubts import doubts
+from mrisynth_pipeline.imaging.registration.search import Registration
+from mrisynth_pipeline.imaging.registration.shipped import shipped_matrix
+from mrisynth_pipeline.imaging.registration.starts import mirrored
 from mrisynth_pipeline.imaging.scan import read_scan
-from mrisynth_pipeline.imaging.shipped import shipped_matrix
-from mrisynth_pipeline.imaging.starts import mirrored
 
 LEVELS = RegistrationParameters()
 

@@ -5,11 +5,11 @@ import logging
 import os
 from pathlib import Path
 
-from mrisynth_pipeline.cohorts.dicom import convert_dicom
-from mrisynth_pipeline.cohorts.download import IXI_FILES, download_ixi
+from mrisynth_pipeline.cohorts.archives.dicom import convert_dicom
+from mrisynth_pipeline.cohorts.archives.download import IXI_FILES, download_ixi
+from mrisynth_pipeline.cohorts.archives.unpacking import packed_archives, unpack
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.parameters import CohortParameters
-from mrisynth_pipeline.cohorts.unpacking import packed_archives, unpack
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
 from mrisynth_pipeline.imaging.geometry import centre_of_mass, grid_of, image_on, ras_matrix, resample, shrink_to
-from mrisynth_pipeline.imaging.pyramid import as_affine, descend_in_steps, mutual_information_method
+from mrisynth_pipeline.imaging.registration.pyramid import as_affine, descend_in_steps, mutual_information_method
 from mrisynth_pipeline.imaging.threads import one_itk_thread
 
 _TEMPLATE_MM = 2
@@ -39,8 +39,8 @@ class StandardPlace:
 def place_in_mni(image: sitk.Image, brain: sitk.Image, seed: int = 0, max_iterations: int = 100) -> StandardPlace:
     """Register a brain onto the template's (12 degrees of freedom, mutual information).
 
-    The scan is the fixed image, as in :mod:`.brain_extraction`: over it the samples stay the same however the
-    template is blown up. Centres of mass and volumes give the start.
+    The scan is the fixed image, as in :mod:`mrisynth_pipeline.imaging.brain_extraction`: over it the samples stay the
+    same however the template is blown up. Centres of mass and volumes give the start.
 
     Args:
         image: A scan of any contrast, RAS+ axes, with or without its skull.

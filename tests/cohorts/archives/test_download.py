@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mrisynth_pipeline.cohorts import download
-from mrisynth_pipeline.cohorts.download import IXI_FILES, Patience, download_ixi, fetch
+from mrisynth_pipeline.cohorts.archives import download
+from mrisynth_pipeline.cohorts.archives.download import IXI_FILES, Patience, download_ixi, fetch
 from mrisynth_pipeline.cohorts.errors import InputError
 
 CONTENT = bytes(range(256)) * 4096

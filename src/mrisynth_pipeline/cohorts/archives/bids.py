@@ -21,9 +21,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile, keep_best, scan_paths
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION
-from mrisynth_pipeline.cohorts.scan_files import ScanFile, keep_best, scan_paths
 
 MODALITIES = tuple(DISPLAY_NAMES)
 EXAMPLE = "sub-01/anat/sub-01_T1w.nii.gz"

@@ -23,8 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mrisynth_pipeline.cohorts.archives.scan_files import IDENTITY, SCAN_SUFFIXES, ScanFile, all_files, keep_best
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
-from mrisynth_pipeline.cohorts.scan_files import IDENTITY, SCAN_SUFFIXES, ScanFile, all_files, keep_best
 
 MODALITIES = tuple(DISPLAY_NAMES)
 EXAMPLE = "Case001/Preop-MR/Case001-preop-MR-3D_SAG_T2_SPACE.nrrd"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mrisynth_pipeline.cohorts.dicom_series import classify
+from mrisynth_pipeline.cohorts.archives.dicom_series import classify
 
 SHAPE = (256, 256, 30)
 

@@ -6,8 +6,8 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
+from mrisynth_pipeline.cohorts.archives.scan_files import IDENTITY
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.scan_files import IDENTITY
 from mrisynth_pipeline.imaging.geometry import ras_matrix
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
-from mrisynth_pipeline.imaging.doubts import Alignment, suspicious
 from mrisynth_pipeline.imaging.geometry import grid_of, itk_transform, ras_matrix
 from mrisynth_pipeline.imaging.masks import head_mask
 from mrisynth_pipeline.imaging.parameters import RegistrationParameters
-from mrisynth_pipeline.imaging.pyramid import Level, as_affine, prepared, with_rim
-from mrisynth_pipeline.imaging.starts import mirrored, mirrored_start, usual_starts, wide_starts
+from mrisynth_pipeline.imaging.registration.doubts import Alignment, suspicious
+from mrisynth_pipeline.imaging.registration.pyramid import Level, as_affine, prepared, with_rim
+from mrisynth_pipeline.imaging.registration.starts import mirrored, mirrored_start, usual_starts, wide_starts
 from mrisynth_pipeline.imaging.threads import one_itk_thread
 
 # Skull and scalp move with the brain, and without them registration slides off where two contrasts have little in

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mrisynth_pipeline.cohorts.archives.layouts import find_scans, study_modalities
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.layouts import find_scans, study_modalities
 from mrisynth_pipeline.cohorts.manifest import build_manifest, summarise
 
 

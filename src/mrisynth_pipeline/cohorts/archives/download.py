@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mrisynth_pipeline.cohorts import ixi
+from mrisynth_pipeline.cohorts.archives import ixi
 from mrisynth_pipeline.cohorts.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mrisynth_pipeline.cohorts.archives.layouts import LAYOUTS, ScanFile, find_scans, unrecognised_files
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.layouts import LAYOUTS, ScanFile, find_scans, unrecognised_files
 
 NAMES = [
     # kind, path, subject, patient, session, site, modality

@@ -10,8 +10,8 @@ Source: Simpson et al., arXiv 1902.09063; the scans are those of BraTS 2016 and 
 import re
 from pathlib import Path
 
+from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile, scan_paths
 from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
-from mrisynth_pipeline.cohorts.scan_files import ScanFile, scan_paths
 
 MODALITIES = ("t1", "t1c", "t2", "flair")
 EXAMPLE = "imagesTr/BRATS_001.nii.gz"

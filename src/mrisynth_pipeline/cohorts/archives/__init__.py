@@ -1,0 +1,1 @@
+"""What is on disk: one reader per archive layout, and how an archive gets there."""

@@ -1,0 +1,1 @@
+"""How the head lies in other scans: searched for, measured, doubted, written down."""
