@@ -105,7 +105,7 @@ def test_weights_are_handed_on_where_a_program_needs_them(program, head, tmp_pat
 
 
 def test_a_missing_program_says_how_to_get_it(program):
-    with pytest.raises(InputError, match=r"no program hd-bet.*pip install .mrisynth_pipeline\[hd-bet\]"):
+    with pytest.raises(InputError, match=r"no program hd-bet.*pip install -e .\.\[hd-bet\]"):
         find_program(asking("hd-bet"))
     with pytest.raises(InputError, match=r"no program mri_synthstrip or .*FreeSurfer"):
         find_program(asking("synthstrip"))

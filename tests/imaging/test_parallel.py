@@ -44,7 +44,7 @@ def test_workers_are_as_many_as_asked_for():
 
 def test_a_missing_dask_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"mrisynth_pipeline\[dask\]"):
+    with pytest.raises(InputError, match=r"\.\[dask\]"):
         outcomes(["1"], workers=1, scheduler="tcp://nowhere:1")
 
 

@@ -54,7 +54,7 @@ TOOLS = {
     "hd-bet": _Tool(
         ("hd-bet",),
         _hd_bet,
-        'Install it (pip install "mrisynth_pipeline[hd-bet]"; it fetches its weights when it first runs), '
+        'Install it (pip install -e ".[hd-bet]"; it fetches its weights when it first runs), '
         "or set preprocessing.mask to brain",
     ),
     "synthstrip": _Tool(

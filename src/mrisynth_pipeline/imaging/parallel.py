@@ -129,7 +129,7 @@ def _on_dask(
     try:
         from distributed import Client, KilledWorker, as_completed
     except ImportError as error:
-        remedy = 'pip install "mrisynth_pipeline[dask]", or leave preprocessing.scheduler empty to use local processes'
+        remedy = 'pip install -e ".[dask]", or leave preprocessing.scheduler empty to use local processes'
         raise InputError("preprocessing.scheduler", "dask.distributed is not installed", remedy) from error
     try:
         client = Client(scheduler, timeout=_ANSWER_SECONDS)

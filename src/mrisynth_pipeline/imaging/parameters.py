@@ -145,7 +145,7 @@ class PreprocessingParameters(Parameters):
     scheduler: str | None = None
     """Address of a running ``dask.distributed`` scheduler (``tcp://host:8786``): subjects are sent there
     instead of to local processes. All machines must see the same files under the same paths and have this package
-    installed (``pip install "mrisynth_pipeline[dask]"``)."""
+    installed (``pip install -e ".[dask]"``)."""
 
     @model_validator(mode="after")
     def _reference_is_known(self) -> "PreprocessingParameters":

@@ -220,7 +220,7 @@ def test_without_the_program_the_way_to_it_is_named(monkeypatch):
     monkeypatch.setattr(dicom.shutil, "which", lambda _: "/there/dcm2niix")
     assert find_dcm2niix() == "/there/dcm2niix"
     monkeypatch.setattr(dicom.shutil, "which", lambda _: None)
-    with pytest.raises(InputError, match=r'needs the program dcm2niix.*pip install "mrisynth_pipeline\[dicom\]"'):
+    with pytest.raises(InputError, match=r'needs the program dcm2niix.*pip install -e "\.\[dicom\]"'):
         find_dcm2niix()
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(InputError, match=r"needs pydicom"):

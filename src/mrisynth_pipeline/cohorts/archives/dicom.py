@@ -132,7 +132,7 @@ def find_dcm2niix() -> str:
     Raises:
         InputError: It, or pydicom, is not installed.
     """
-    remedy = 'Install them: pip install "mrisynth_pipeline[dicom]"'
+    remedy = 'Install them: pip install -e ".[dicom]"'
     try:
         import pydicom  # noqa: F401
     except ImportError as error:
