@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import psutil
+from family_memory import family_memory
 
 from mrisynth_pipeline.cohorts.manifest import build_manifest
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
@@ -22,17 +23,6 @@ from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 
 MODALITIES = ("t1", "t1c", "t2", "flair")
-
-
-def family_memory(process: psutil.Process) -> int:
-    """Unique memory (bytes) of a process and all its children."""
-    total = 0
-    for member in (process, *process.children(recursive=True)):
-        try:
-            total += member.memory_full_info().uss
-        except psutil.Error:  # it ended meanwhile
-            continue
-    return total
 
 
 def prepare(raw: Path, out: Path, workers: int, results) -> None:

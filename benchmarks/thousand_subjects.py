@@ -20,6 +20,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import psutil
+from family_memory import family_memory
 
 from mrisynth_pipeline.cohorts.manifest import CSV_LOAD_ARGUMENTS, validate_manifest
 
@@ -62,13 +63,7 @@ def watch(process: psutil.Popen, done, limit: float = 3600) -> tuple[float, floa
     """Wait until a process ends or ``done()`` holds; returns seconds and peak bytes of it and its children."""
     peak, begin = 0, time.perf_counter()
     while process.poll() is None and not done():
-        total = 0
-        for member in (process, *process.children(recursive=True)):
-            try:
-                total += member.memory_full_info().uss
-            except psutil.Error:  # it ended meanwhile
-                continue
-        peak = max(peak, total)
+        peak = max(peak, family_memory(process))
         if time.perf_counter() - begin > limit:
             raise TimeoutError("the run takes too long")
         time.sleep(0.1)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mrisynth_pipeline.cohorts.manifest_schema import UNRECOGNISED, usable
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION
+from mrisynth_pipeline.cohorts.subject_checks import SAME_CONTENT, STEPS_IN
 
 KINDS = {
     "refused": "Refused: these files are not used",
@@ -69,7 +70,7 @@ def _refusals(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:
         kind = "refused"
         if row.modality == UNRECOGNISED:
             kind = "unrecognised"
-        elif "same content as" in row.problems:
+        elif SAME_CONTENT in row.problems:
             kind = "duplicate"
         elif row.spare == "yes":
             kind = "spare"
@@ -98,7 +99,7 @@ def _incomplete(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:
 def _remarks(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     for row in manifest[manifest["remarks"] != ""].itertuples():
         for remark in row.remarks.split("; "):
-            kind = "spare" if ": is used instead of " in remark else "header"
+            kind = "spare" if STEPS_IN in remark else "header"
             yield kind, row.subject, row.modality, row.path, remark
 
 

@@ -14,6 +14,10 @@ from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
 _SAME_PLACE_MM = 0.1
 """Corners of two grids closer than this are the same place; rounding of headers stays far below."""
 
+SAME_CONTENT = "has the same content as"
+STEPS_IN = "is used instead of"
+"""Words of a problem and of a remark by which the findings know them again."""
+
 _FAR_APART_MM = 80.0
 """Half a head: the fields of view of one session are closer to each other."""
 
@@ -84,7 +88,7 @@ def _let_spares_step_in(scans: list[CheckedScan]) -> list[CheckedScan]:
             continue
         used = sound[0]
         used.file = replace(used.file, spare="")
-        used.remark(f"is used instead of {group[0].file.path.name}, which is refused", "Mend that one to use it")
+        used.remark(f"{STEPS_IN} {group[0].file.path.name}, which is refused", "Mend that one to use it")
         outdone.append(group[0])
         for scan in group[1:]:
             if scan is not used:
@@ -143,12 +147,12 @@ def _refuse_equal_files(scans: list[CheckedScan], raw_dir: Path) -> None:
             ]
             if strangers:
                 problem = (
-                    f"has the same content as {_listed([_relative(twin, raw_dir) for twin in strangers])} "
+                    f"{SAME_CONTENT} {_listed([_relative(twin, raw_dir) for twin in strangers])} "
                     f"of another subject: suspected duplicate subject"
                 )
                 scan.refuse(problem, "Find out whose scan it is and take the other file away")
             if mixed_up:
-                problem = f"has the same content as {_listed([_relative(twin, raw_dir) for twin in mixed_up])}"
+                problem = f"{SAME_CONTENT} {_listed([_relative(twin, raw_dir) for twin in mixed_up])}"
                 scan.refuse(problem, "Find out which contrast it is and download the other again")
 
 

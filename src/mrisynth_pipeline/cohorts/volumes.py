@@ -38,11 +38,10 @@ def _open_nrrd(path: Path) -> nib.Nifti1Image:
     reader.SetImageIO("NrrdImageIO")
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
-    placed = any(reader.HasMetaDataKey(key) and reader.GetMetaData(key) for key in ("NRRD_space",))
+    placed = reader.HasMetaDataKey("NRRD_space")
     image = reader.Execute()
     affine = np.eye(4)
-    dimension = image.GetDimension()
-    if dimension == 3:
+    if image.GetDimension() == 3:  # others are refused for their shape
         affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.asarray(image.GetSpacing())
         affine[:3, 3] = image.GetOrigin()
     voxels = sitk.GetArrayFromImage(image)

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from mrisynth_pipeline.imaging.geometry import centre_of_mass, grid_of, image_on, shrink_to
 from mrisynth_pipeline.imaging.masks import head_mask, largest_component
-from mrisynth_pipeline.imaging.registration.pyramid import descend_in_steps, mutual_information_method
+from mrisynth_pipeline.imaging.registration.pyramid import Stage, fit_in_stages
 from mrisynth_pipeline.imaging.threads import one_itk_thread
 
 _TEMPLATE_MM = 4
@@ -30,11 +30,10 @@ _HEAD_DEPTH_MM = 170.0  # from the crown down: brain and skull base, no neck
 _AIR_MARGIN_MM = 8.0
 _FLUID_MARGIN_MM = 1.0  # the mask errs outwards: a sliver of fluid does less harm than a cut cortex
 _CLIP_PERCENTILE = 98.0
-# (transform, voxel size in mm, blur in mm, samples, largest step in mm)
 _STAGES = (
-    ("similarity", 8.0, 6.0, 8_000, 4.0),
-    ("similarity", 4.0, 3.0, 10_000, 1.0),
-    ("affine", 4.0, 2.0, 15_000, 1.0),
+    Stage(affine=False, voxel_mm=8.0, blur_mm=6.0, samples=8_000, step_mm=4.0),
+    Stage(affine=False, voxel_mm=4.0, blur_mm=3.0, samples=10_000, step_mm=1.0),
+    Stage(affine=True, voxel_mm=4.0, blur_mm=2.0, samples=15_000, step_mm=1.0),
 )
 
 
@@ -55,20 +54,17 @@ def brain_mask(image: sitk.Image, seed: int = 0, max_iterations: int = 100) -> s
     domain = sitk.BinaryDilate(crown, [max(1, round(_AIR_MARGIN_MM / mm)) for mm in crown.GetSpacing()])
     distance, centre = _template()[1:]
     head_centre = np.asarray(centre_of_mass(_upper_part(head, 150.0)))
-    transform: sitk.Transform = sitk.Similarity3DTransform()
-    transform.SetCenter(head_centre.tolist())
-    transform.SetTranslation((np.asarray(centre) - head_centre).tolist())
-    for kind, voxel_mm, blur_mm, samples, step_mm in _STAGES:
-        if kind == "affine":
-            transform = _as_affine(transform)
+    start = sitk.Similarity3DTransform()
+    start.SetCenter(head_centre.tolist())
+    start.SetTranslation((np.asarray(centre) - head_centre).tolist())
+
+    def clipped_at(voxel_mm: float) -> sitk.Image:
         coarse = shrink_to(image, voxel_mm)
         values = sitk.GetArrayViewFromImage(coarse)
         top = float(np.percentile(values[values > 0], _CLIP_PERCENTILE))
-        fixed = sitk.SmoothingRecursiveGaussian(sitk.Clamp(coarse, sitk.sitkFloat32, 0.0, top), blur_mm)
-        method = mutual_information_method(fixed, domain, samples, seed=seed)
-        descend_in_steps(method, step_mm, max_iterations)
-        method.SetInitialTransform(transform, inPlace=True)
-        method.Execute(fixed, _blurred_template(blur_mm))
+        return sitk.Clamp(coarse, sitk.sitkFloat32, 0.0, top)
+
+    transform = fit_in_stages(_STAGES, start, clipped_at, _blurred_template, domain, seed, max_iterations)
     grid = shrink_to(image, 2.0)
     carried = sitk.Resample(distance, grid, transform, sitk.sitkLinear, 100.0)
     mask = sitk.GetArrayViewFromImage(carried) < _FLUID_MARGIN_MM
@@ -102,15 +98,6 @@ def _template() -> tuple[sitk.Image, sitk.Image, tuple[float, float, float]]:
 def _blurred_template(blur_mm: float) -> sitk.Image:
     """The template in its shells, blurred."""
     return sitk.SmoothingRecursiveGaussian(_template()[0], blur_mm)
-
-
-def _as_affine(similarity: sitk.Transform) -> sitk.AffineTransform:
-    """The same map with all twelve degrees of freedom open."""
-    affine = sitk.AffineTransform(3)
-    affine.SetCenter(similarity.GetCenter())
-    affine.SetMatrix(similarity.GetMatrix())
-    affine.SetTranslation(similarity.GetTranslation())
-    return affine
 
 
 def _upper_part(head: sitk.Image, depth_mm: float) -> sitk.Image:

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from mrisynth_pipeline.cohorts.findings import KINDS
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.reporting.page import render_page
 from mrisynth_pipeline.reporting.table import ABSENT, Cell, Column, Row, Table
 
 _SHOWN_IN_TERMINAL = 12
@@ -68,16 +67,6 @@ def quality_text(summary: Mapping, findings: pd.DataFrame, width: int = 100) -> 
 
 def quality_page(summary: Mapping, findings: pd.DataFrame) -> str:
     """The tables as one self-contained HTML page."""
-    environment = Environment(
-        loader=PackageLoader("mrisynth_pipeline.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    source, _, _ = environment.loader.get_source(environment, "report.css")
-    return environment.get_template("cohort.html").render(
-        cohort=summary["cohort"],
-        stylesheet=Markup(source),  # our own file, not input
-        overview=overview(summary),
-        tables=findings_tables(findings),
+    return render_page(
+        "cohort.html", cohort=summary["cohort"], overview=overview(summary), tables=findings_tables(findings)
     )

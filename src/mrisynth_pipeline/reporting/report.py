@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
 from mrisynth_pipeline.reporting import tables
 from mrisynth_pipeline.reporting.glossary import GLOSSARY
+from mrisynth_pipeline.reporting.page import render_page
 from mrisynth_pipeline.reporting.style import DOTS_PER_INCH, modality_label, png_bytes
 from mrisynth_pipeline.reporting.table import Table
 from mrisynth_pipeline.reporting.verdict import (
@@ -117,21 +116,13 @@ def render_report(context: ReportContext) -> str:
     Returns:
         HTML text, every value escaped.
     """
-    environment = Environment(
-        loader=PackageLoader("mrisynth_pipeline.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"duration": _duration, "modality": modality_label}
-    stylesheet, _, _ = environment.loader.get_source(environment, "report.css")
     method = headline_method(context.scores, context.method) if context.scores else context.method
     pictures = [_picture(figure) for figure in context.figures]
-    return environment.get_template("report.html").render(
+    return render_page(
+        "report.html",
+        {"duration": _duration, "modality": modality_label},
         context=context,
         cohort_name=COHORT_NAMES.get(context.cohort, context.cohort),
-        stylesheet=Markup(stylesheet),  # our own file, not input
         verdict=imputation_verdict(context.scores, context.method),
         segmentation_sentence=segmentation_verdict(context.segmentation, method),
         warnings=_warnings(context),

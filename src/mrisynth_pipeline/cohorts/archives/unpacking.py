@@ -32,6 +32,7 @@ _CHUNK_BYTES = 1 << 20
 _LARGEST_RATIO = 500
 """Scans shrink by 2 to 10, label maps by a few hundred."""
 _ALWAYS_ALLOWED_BYTES = 1 << 30
+# NotImplementedError: zipfile's word for a compression that it does not know.
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
 _GZIP_MAGIC = b"\x1f\x8b"
 _TAR_BLOCK = 512

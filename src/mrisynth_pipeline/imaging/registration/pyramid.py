@@ -1,6 +1,6 @@
 """The measure behind every registration, Mattes mutual information, on levels from coarse to fine."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -164,6 +164,60 @@ def descend_in_steps(method: sitk.ImageRegistrationMethod, step_mm: float, max_i
         gradientMagnitudeTolerance=1e-8,
     )
     method.SetOptimizerScalesFromPhysicalShift()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a fit onto a template.
+
+    Args:
+        affine: Whether all twelve degrees of freedom are open from here on.
+        voxel_mm: About how large the voxels of the fixed image are.
+        blur_mm: Standard deviation of the blur of both images.
+        samples: Points at which mutual information is measured.
+        step_mm: First step of the search.
+    """
+
+    affine: bool
+    voxel_mm: float
+    blur_mm: float
+    samples: int
+    step_mm: float
+
+
+def fit_in_stages(
+    stages: Iterable[Stage],
+    start: sitk.Transform,
+    fixed_at: Callable[[float], sitk.Image],
+    moving_at: Callable[[float], sitk.Image],
+    domain: sitk.Image,
+    seed: int,
+    max_iterations: int,
+) -> sitk.Transform:
+    """Fit a template (moving) onto a scan (fixed) by mutual information, stage by stage.
+
+    Args:
+        stages: Coarse to fine.
+        start: Rigid or similarity transform to start from; changed in place up to the first affine stage.
+        fixed_at: Voxel size in mm → the scan, not yet blurred.
+        moving_at: Blur in mm → the template, blurred.
+        domain: uint8, where in the scan to measure.
+        seed: Seed of the metric's sampling.
+        max_iterations: Steps per stage at most.
+
+    Returns:
+        The transform from points of the scan to points of the template (ITK's LPS).
+    """
+    transform = start
+    for stage in stages:
+        if stage.affine:
+            transform = as_affine(transform)
+        fixed = sitk.SmoothingRecursiveGaussian(fixed_at(stage.voxel_mm), stage.blur_mm)
+        method = mutual_information_method(fixed, domain, stage.samples, seed=seed)
+        descend_in_steps(method, stage.step_mm, max_iterations)
+        method.SetInitialTransform(transform, inPlace=True)
+        method.Execute(fixed, moving_at(stage.blur_mm))
+    return transform
 
 
 def as_affine(transform: sitk.Transform) -> sitk.AffineTransform:

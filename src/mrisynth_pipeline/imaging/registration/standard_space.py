@@ -8,17 +8,16 @@ import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
 from mrisynth_pipeline.imaging.geometry import centre_of_mass, grid_of, image_on, ras_matrix, resample, shrink_to
-from mrisynth_pipeline.imaging.registration.pyramid import as_affine, descend_in_steps, mutual_information_method
+from mrisynth_pipeline.imaging.registration.pyramid import Stage, fit_in_stages
 from mrisynth_pipeline.imaging.threads import one_itk_thread
 
 _TEMPLATE_MM = 2
 _AIR_MARGIN_MM = 8.0  # the brain's edge is measured, too
 _CLIP_PERCENTILE = 98.0
-# (transform, voxel size in mm, blur in mm, samples, largest step in mm)
 _STAGES = (
-    ("similarity", 8.0, 6.0, 8_000, 4.0),
-    ("affine", 4.0, 3.0, 15_000, 0.4),
-    ("affine", 2.0, 2.0, 30_000, 0.1),
+    Stage(affine=False, voxel_mm=8.0, blur_mm=6.0, samples=8_000, step_mm=4.0),
+    Stage(affine=True, voxel_mm=4.0, blur_mm=3.0, samples=15_000, step_mm=0.4),
+    Stage(affine=True, voxel_mm=2.0, blur_mm=2.0, samples=30_000, step_mm=0.1),
 )
 
 
@@ -56,15 +55,15 @@ def place_in_mni(image: sitk.Image, brain: sitk.Image, seed: int = 0, max_iterat
         sitk.Clamp(fine, sitk.sitkFloat32, 0.0, float(np.percentile(values, _CLIP_PERCENTILE))), inside
     )
     domain = sitk.BinaryDilate(inside, [max(1, round(_AIR_MARGIN_MM / mm)) for mm in inside.GetSpacing()])
-    transform = _start(inside, template_brain)
-    for kind, voxel_mm, blur_mm, samples, step_mm in _STAGES:
-        if kind == "affine":
-            transform = as_affine(transform)
-        fixed = sitk.SmoothingRecursiveGaussian(shrink_to(stripped, voxel_mm), blur_mm)
-        method = mutual_information_method(fixed, domain, samples, seed=seed)
-        descend_in_steps(method, step_mm, max_iterations)
-        method.SetInitialTransform(transform, inPlace=True)
-        method.Execute(fixed, sitk.SmoothingRecursiveGaussian(template, blur_mm))
+    transform = fit_in_stages(
+        _STAGES,
+        _start(inside, template_brain),
+        lambda voxel_mm: shrink_to(stripped, voxel_mm),
+        lambda blur_mm: sitk.SmoothingRecursiveGaussian(template, blur_mm),
+        domain,
+        seed,
+        max_iterations,
+    )
     matrix = np.linalg.inv(ras_matrix(transform))
     there = resample(sitk.Cast(inside, sitk.sitkFloat32), grid_of(template), matrix) >= 0.5
     known = sitk.GetArrayViewFromImage(template_brain) > 0
