@@ -46,6 +46,7 @@ def kedro(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 class TestProducts:
     def test_the_report_holds_the_numbers(self, finished_project):
         report = (finished_project.data / "08_reporting" / "report.html").read_text()
+        assert '<span class="key">kind</span> <code>phantom</code>' in report, "settings are a tree"
         summary = json.loads((finished_project.data / "08_reporting" / "evaluation_summary.json").read_text())
         for method in METHODS:
             assert f"{summary['methods'][method]['overall']['slice']['psnr']:.2f}" in report

@@ -15,9 +15,9 @@ from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
-from pydantic import BaseModel
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.parameters import plain
 from mrisynth_pipeline.reporting.provenance import git_commit
 
 logger = logging.getLogger(__name__)
@@ -72,12 +72,8 @@ class Tracking(MlflowHook):
     @hook_impl
     def before_node_run(self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool) -> None:
         """Log the node's parameters as nested names."""
-        plain = {
-            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-            for name, value in inputs.items()
-            if name.startswith("params:")
-        }
-        super().before_node_run(node=node, catalog=catalog, inputs=plain, is_async=is_async)
+        parameters = {name: plain(value) for name, value in inputs.items() if name.startswith("params:")}
+        super().before_node_run(node=node, catalog=catalog, inputs=parameters, is_async=is_async)
 
 
 class Artifacts:

@@ -1,5 +1,7 @@
 """The base of every typed parameter group: strict, frozen, and validated before any node runs."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -11,3 +13,12 @@ class Parameters(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def plain(value: Any) -> Any:
+    """Parameters, typed or not, as nested dictionaries of JSON values."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    return value

@@ -10,6 +10,7 @@ import mlflow
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mrisynth_pipeline.parameters import plain
 from mrisynth_pipeline.pipelines.figures import empty_figure
 from mrisynth_pipeline.pipelines.methods import SKIPPED
 from mrisynth_pipeline.reporting.charts import code_usage, segmentation_bars, training_curves
@@ -98,7 +99,7 @@ def write_report(
             doubtful_subjects=doubtful.to_dict("records"),
             split_sizes={part: len(study[part]) for part in ("train", "validation", "test")},
             leaks=[leak["patient"] for leak in split["leaks"]],
-            parameters=parameters,
+            parameters=plain(parameters),  # Kedro hands out those that nodes of this run take as typed models
             versions=library_versions(),
             stage_seconds=dict(stage_seconds),
             git_commit=git_commit(Path.cwd()),
