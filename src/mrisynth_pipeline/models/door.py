@@ -35,6 +35,15 @@ class Imputer(nn.Module, ABC):
     ) -> Float[Tensor, "batch modality *spatial"]:
         """All modalities from images whose missing channels are exactly zero; any value range may come out."""
 
+    def covers(self, available: Bool[Tensor, " modality"], target: int) -> bool:
+        """Whether the method was made to impute this contrast from these; one of a fixed scenario is asked no other.
+
+        Args:
+            available: Which modalities may be used.
+            target: Channel of the contrast to impute.
+        """
+        return True
+
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values, for the model card."""
         return {"modalities": list(self.modalities)}

@@ -12,8 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.models.aginet import AGINet
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
 from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainAutoencoder
+from mrisynth_pipeline.models.resunet import ResUNet
 from mrisynth_pipeline.models.segmenter import Segmenter
 
 
@@ -28,7 +30,8 @@ class TrainedModel:
 
 
 NETWORKS: dict[str, type[nn.Module]] = {
-    network.name: network for network in (CodeBrain, CodeBrainAutoencoder, LinearRegression, MeanImage, Segmenter)
+    network.name: network
+    for network in (AGINet, CodeBrain, CodeBrainAutoencoder, LinearRegression, MeanImage, ResUNet, Segmenter)
 }
 """Every network that a model folder may hold, by name. Each has ``construction()``, the keyword arguments of its
 constructor as JSON values. A new method is added here."""
