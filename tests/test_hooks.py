@@ -24,6 +24,7 @@ from mrisynth_pipeline.hooks import (
     CARD,
     RUN_TIMES,
     Artifacts,
+    MissingProducts,
     PlainErrors,
     Results,
     RunTimes,
@@ -161,6 +162,24 @@ class TestRunTimes:
         hook.before_pipeline_run(DataCatalog())
         hook.before_node_run(node)
         hook.after_node_run(node, DataCatalog())
+
+
+class TestMissingProducts:
+    @pytest.fixture
+    def hook(self, configured, registered):
+        hook = MissingProducts()
+        hook.after_catalog_created(configured("base").catalog)
+        return hook
+
+    def test_a_node_that_needs_what_nobody_has_made_is_refused(self, hook, registered):
+        node = next(node for node in registered["evaluation"].nodes if node.name == "codebrain.score")
+        with pytest.raises(InputError, match=r"codebrain/model: is not there\. .*kedro run --pipelines stage2"):
+            hook.before_node_run(node, {"codebrain.model": None, "study": {}})
+        hook.before_node_run(node, {"codebrain.model": object(), "params:evaluation.ceiling_subjects": None})
+
+    def test_one_that_says_it_may_lack_it_goes_on(self, hook, registered):
+        node = next(node for node in registered["reporting"].nodes if node.name == "summarise_evaluation")
+        hook.before_node_run(node, {"codebrain.scores": None, "study": {}})
 
 
 class TestPlainErrors:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import mlflow
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -18,6 +19,7 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.parameters import plain
+from mrisynth_pipeline.pipelines.products import must_not_lack
 from mrisynth_pipeline.reporting.provenance import git_commit
 
 logger = logging.getLogger(__name__)
@@ -137,6 +139,33 @@ class RunTimes:
         stage = min(node.tags, default="other")
         seconds = time.perf_counter() - self._started[node.name]
         catalog.save(RUN_TIMES, times | {node.name: {"stage": stage, "seconds": round(seconds, 2)}})
+
+
+class MissingProducts:
+    """Says which pipeline must be run first, where a node needs what nobody has made.
+
+    Nodes marked with :func:`~mrisynth_pipeline.pipelines.products.may_lack` do with what there is.
+    """
+
+    _catalog: CatalogProtocol
+
+    @hook_impl
+    def after_catalog_created(self, catalog: CatalogProtocol) -> None:
+        """Keep the catalog, to name the file."""
+        self._catalog = catalog
+
+    @hook_impl
+    def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
+        """Refuse a node that needs what is not there.
+
+        Raises:
+            InputError: Names the file and the pipelines that make it.
+        """
+        for name, value in inputs.items():
+            if value is None and not name.startswith("params:") and must_not_lack(node.func, name):
+                makers = [key for key, each in pipelines.items() if key != "__default__" and name in each.all_outputs()]
+                remedy = f"Make it first: kedro run --pipelines {' (or) '.join(makers)}"
+                raise InputError(Path(str(self._catalog.get(name)._filepath)), "is not there", remedy)
 
 
 class PlainErrors:

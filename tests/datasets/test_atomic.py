@@ -6,10 +6,16 @@ import re
 import pandas as pd
 import pytest
 
-from mrisynth_pipeline.datasets.atomic import CSVDataset, JSONDataset, OptionalJSONDataset, ParquetDataset, TextDataset
+from mrisynth_pipeline.datasets.atomic import (
+    CSVDataset,
+    JSONDataset,
+    OptionalJSONDataset,
+    OptionalParquetDataset,
+    TextDataset,
+)
 
 TABLE = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-CASES = [(CSVDataset, TABLE), (ParquetDataset, TABLE), (JSONDataset, {"a": [1]}), (TextDataset, "text")]
+CASES = [(CSVDataset, TABLE), (OptionalParquetDataset, TABLE), (JSONDataset, {"a": [1]}), (TextDataset, "text")]
 
 
 @pytest.mark.parametrize(("kind", "data"), CASES)
@@ -55,6 +61,6 @@ def test_every_file_of_the_catalog_is_written_whole_or_not_at_all(project):
 
 def test_an_optional_file_need_not_be_there(tmp_path):
     dataset = OptionalJSONDataset(filepath=str(tmp_path / "file.json"))
-    assert dataset.load() == {}
+    assert dataset.load() is None
     dataset.save({"a": 1})
     assert dataset.load() == {"a": 1}

@@ -1,19 +1,13 @@
 """Downstream segmentation where it is possible, and a clear word where it is not."""
 
-import pandas as pd
 import pytest
 
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.pipelines.evaluation.nodes import fit_baselines
 from mrisynth_pipeline.pipelines.methods import SKIPPED
-from mrisynth_pipeline.pipelines.reporting.nodes import draw_segmentation_bars
-from mrisynth_pipeline.pipelines.segmentation.nodes import (
-    draw_segmentations,
-    score_references,
-    segment_with_method,
-    summarise_downstream,
-    train_segmenter,
-)
+from mrisynth_pipeline.pipelines.reporting.drawing import draw_segmentation_bars, draw_segmentations
+from mrisynth_pipeline.pipelines.reporting.summaries import summarise_downstream
+from mrisynth_pipeline.pipelines.segmentation.nodes import score_references, segment_with_method, train_segmenter
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 from mrisynth_pipeline.training.segmentation import SegmentationParameters
 
@@ -46,14 +40,15 @@ class TestWithoutLabels:
     def test_all_that_follows_has_nothing_to_do(self, unlabelled, subjects, tmp_path):
         segmenter, _ = train_segmenter(unlabelled, subjects, tmp_path / "work", QUICK)
         model, _ = fit_baselines(unlabelled, subjects)
-        references = score_references(segmenter, unlabelled, subjects)
-        scores = segment_with_method(model, segmenter, unlabelled, subjects, EVALUATION)
+        references, _ = score_references(segmenter, unlabelled, subjects)
+        scores, slices = segment_with_method(model, segmenter, unlabelled, subjects, EVALUATION)
         assert references.empty
         assert scores.empty
-        summary = summarise_downstream(EVALUATION, references, scores)
-        assert list(summary) == [SKIPPED]
+        assert slices == {}
+        summary = summarise_downstream(unlabelled, EVALUATION, references, scores)
+        assert "no tumour label maps" in summary[SKIPPED]
         assert draw_segmentation_bars(summary).texts[0].get_text() == summary[SKIPPED]
-        assert list(draw_segmentations(segmenter, unlabelled, subjects, EVALUATION, model)) == ["none"]
+        assert list(draw_segmentations(summary, unlabelled, subjects, slices)) == ["none"]
 
 
 class TestWithLabels:
@@ -65,8 +60,8 @@ class TestWithLabels:
     def test_every_contrast_is_replaced_in_turn(self, labelled, subjects, tmp_path):
         segmenter, _ = train_segmenter(labelled, subjects, tmp_path / "work", QUICK)
         model, _ = fit_baselines(labelled, subjects)
-        references = score_references(segmenter, labelled, subjects)
-        scores = segment_with_method(model, segmenter, labelled, subjects, EVALUATION)
+        references, real = score_references(segmenter, labelled, subjects)
+        scores, imputed = segment_with_method(model, segmenter, labelled, subjects, EVALUATION)
         assert set(zip(references["method"], references["missing"], strict=True)) == {
             ("real", "none"),
             ("zero", "t1"),
@@ -74,9 +69,19 @@ class TestWithLabels:
         }
         assert set(scores["missing"]) == {"t1", "t2"}
         assert set(scores["subject"]) == {"d", "e"}
-        summary = summarise_downstream(EVALUATION, references, scores)
+        summary = summarise_downstream(labelled, EVALUATION, references, scores, None)
         assert summary["n_subjects"] == 2
         assert set(summary["methods"]) == {"real", "zero", "linear"}
+        figures = draw_segmentations(summary, labelled, subjects, real, imputed, None)
+        assert list(figures) == ["d"], "the larger tumour"
+        assert {"Real", "Blank (zero)", "Linear regression"} <= {a.get_title() for a in figures["d"].axes}
 
-    def test_nobody_scored_is_no_empty_success(self):
-        assert SKIPPED in summarise_downstream(EVALUATION, pd.DataFrame({"method": []}))
+    def test_without_a_segmenter_a_method_goes_without(self, labelled, subjects, caplog):
+        model, _ = fit_baselines(labelled, subjects)
+        scores, slices = segment_with_method(model, None, labelled, subjects, EVALUATION)
+        assert scores.empty
+        assert slices == {}
+        assert "kedro run --pipelines segmentation" in caplog.text
+
+    def test_nobody_scored_is_no_empty_success(self, labelled):
+        assert "kedro run --pipelines segmentation" in summarise_downstream(labelled, EVALUATION, None)[SKIPPED]

@@ -6,7 +6,7 @@ import pytest
 from kedro.pipeline import Node, Pipeline
 
 from mrisynth_pipeline.pipelines.evaluation.pipeline import score_pipeline
-from mrisynth_pipeline.pipelines.methods import BASELINES, METHODS, TRAINED
+from mrisynth_pipeline.pipelines.methods import BASELINES, DEFAULT_METHODS, METHODS, TRAINED
 from mrisynth_pipeline.pipelines.reporting.nodes import CAPTIONS
 from mrisynth_pipeline.pipelines.reporting.pipeline import FIGURES
 from mrisynth_pipeline.pipelines.segmentation.pipeline import segmentation_template
@@ -18,18 +18,25 @@ def test_methods_are_the_trained_ones_and_the_baselines():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_goes_through_the_same_nodes(registered, method):
-    nodes = {node.func.__name__: node for node in registered["__default__"].nodes if f"{method}.model" in node.inputs}
-    assert {"score_method", "segment_with_method", "draw_examples", "draw_segmentations"} <= set(nodes)
+    pipeline = registered["__default__" if method in DEFAULT_METHODS else method]
+    nodes = {node.func.__name__: node for node in pipeline.nodes if f"{method}.model" in node.inputs}
     assert nodes["score_method"].outputs == [f"{method}.scores"]
-    assert nodes["segment_with_method"].outputs == [f"{method}.segmentation_scores"]
+    assert nodes["impute_examples"].outputs == [f"{method}.example_slices"]
+    assert nodes["segment_with_method"].outputs == [f"{method}.segmentation_scores", f"{method}.segmented_slices"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_made_of_a_method_stands_in_the_report(registered, method):
+    kinds = ("scores", "segmentation_scores", "example_slices", "segmented_slices")
+    assert {f"{method}.{kind}" for kind in kinds} <= registered["reporting"].inputs()
 
 
 def test_a_new_method_is_a_name():
     scores, segmentations = score_pipeline("another"), segmentation_template("another")
     assert scores.inputs() == {"another.model", "study", "subjects", "params:evaluation"}
-    assert scores.outputs() == {"another.scores"}
+    assert scores.outputs() == {"another.scores", "another.example_slices"}
     assert segmentations.inputs() == scores.inputs() | {"segmenter.model"}
-    assert segmentations.outputs() == {"another.segmentation_scores"}
+    assert segmentations.outputs() == {"another.segmentation_scores", "another.segmented_slices"}
 
 
 def test_baselines_come_out_of_one_pass_in_their_order(registered):

@@ -8,11 +8,13 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.models.baselines import LinearRegression
-from mrisynth_pipeline.pipelines.evaluation.nodes import draw_examples, fit_baselines, score_method
+from mrisynth_pipeline.pipelines.evaluation.nodes import fit_baselines, impute_examples, score_method
+from mrisynth_pipeline.pipelines.examples import example_subjects
+from mrisynth_pipeline.pipelines.methods import METHODS
 from mrisynth_pipeline.pipelines.preprocessing.nodes import describe_study, learn_intensity_standard
+from mrisynth_pipeline.pipelines.reporting.drawing import draw_examples
 from mrisynth_pipeline.pipelines.study import (
     complete_subjects,
-    example_subjects,
     model_card,
     seed_training,
     training_identity,
@@ -103,10 +105,25 @@ class TestExamples:
         assert example_subjects(study | {"test": ["a"]}, subjects, 3) == ["a"]
 
     def test_one_figure_per_subject_and_subset(self, study, subjects):
-        models = fit_baselines(study, subjects)
         parameters = EvaluationParameters(example_subjects=2, example_inputs=("t1", "t2"), device="cpu")
-        figures = draw_examples(study, subjects, parameters, *models)
-        assert set(figures) == {"d_from_t1", "d_from_t2", "e_from_t1", "e_from_t2"}
+        slices = {
+            model.network.name: impute_examples(model, study, subjects, parameters)
+            for model in fit_baselines(study, subjects)
+        }
+        assert {name: image.shape for name, image in slices["mean"].items()} == dict.fromkeys(
+            ["d_from_t1", "d_from_t2", "e_from_t1", "e_from_t2"], (2, 16, 24)
+        )
+        shown = [slices.get(method) for method in METHODS]
+        figures = draw_examples({"methods": ["linear", "mean"]}, study, subjects, parameters, *shown)
+        assert set(figures) == set(slices["mean"])
+        titles = [axes.get_title() for axes in figures["d_from_t1"].axes]
+        assert {"Linear regression", "Mean image"} <= set(titles)
+
+    def test_methods_that_are_not_in_the_table_are_not_shown(self, study, subjects):
+        parameters = EvaluationParameters(example_subjects=1, example_inputs=("t1",), device="cpu")
+        stale = impute_examples(fit_baselines(study, subjects)[0], study, subjects, parameters)
+        figures = draw_examples({"methods": ["mean"]}, study, subjects, parameters, *[stale] * len(METHODS))
+        assert "Linear regression" not in [axes.get_title() for axes in figures["d_from_t1"].axes]
 
 
 class TestTraining:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from mrisynth_pipeline.reporting.images import ORIENTATION, imputation_grid, segmentation_grid, telling_slice
+from mrisynth_pipeline.reporting.images import ORIENTATION, imputation_grid, segmentation_grid
 from mrisynth_pipeline.reporting.style import png_bytes
 
 MODALITIES = ("t1", "t1c", "t2", "flair")
@@ -14,25 +14,6 @@ def words(figure):
 
 def pictures(figure):
     return [image for axes in figure.axes for image in axes.images]
-
-
-class TestTellingSlice:
-    mask = np.zeros((5, 4, 4), bool)
-    mask[1, :2], mask[2] = True, True
-
-    def test_most_tumour_core_first(self):
-        labels = np.zeros((5, 4, 4), np.uint8)
-        labels[0], labels[3, 0] = 2, 3
-        assert telling_slice(self.mask, labels) == 3
-
-    def test_then_most_oedema(self):
-        labels = np.zeros((5, 4, 4), np.uint8)
-        labels[0] = 2
-        assert telling_slice(self.mask, labels) == 0
-
-    @pytest.mark.parametrize("labels", [None, np.zeros((5, 4, 4), np.uint8)])
-    def test_then_most_brain(self, labels):
-        assert telling_slice(self.mask, labels) == 2
 
 
 class TestImputationGrid:

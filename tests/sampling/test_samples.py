@@ -9,7 +9,7 @@ import torch
 from mrisynth_pipeline.sampling.augmentation import AugmentationParameters, SliceAugmentation
 from mrisynth_pipeline.sampling.batches import StepBatches, fixed_batches
 from mrisynth_pipeline.sampling.patches import PatchDataset
-from mrisynth_pipeline.sampling.slices import SliceDataset, brain_slices
+from mrisynth_pipeline.sampling.slices import SliceDataset, brain_slices, telling_slice
 
 NONE = {
     "flip_left_right": False,
@@ -126,3 +126,22 @@ def test_images_and_labels_of_a_patch_belong_together(store):
 def test_validation_patches_are_around_the_tumour(store):
     patch = PatchDataset(store, ["a"], size=(4, 8, 8), random=False)[0, 0]
     assert (patch["labels"] > 0).sum() == (store.open("a").segmentation() > 0).sum()
+
+
+class TestTellingSlice:
+    mask = np.zeros((5, 4, 4), bool)
+    mask[1, :2], mask[2] = True, True
+
+    def test_most_tumour_core_first(self):
+        labels = np.zeros((5, 4, 4), np.uint8)
+        labels[0], labels[3, 0] = 2, 3
+        assert telling_slice(self.mask, labels) == 3
+
+    def test_then_most_oedema(self):
+        labels = np.zeros((5, 4, 4), np.uint8)
+        labels[0] = 2
+        assert telling_slice(self.mask, labels) == 0
+
+    @pytest.mark.parametrize("labels", [None, np.zeros((5, 4, 4), np.uint8)])
+    def test_then_most_brain(self, labels):
+        assert telling_slice(self.mask, labels) == 2

@@ -29,20 +29,32 @@ class CSVDataset(AtomicSave, pandas.CSVDataset):
     """A table as CSV."""
 
 
-class ParquetDataset(AtomicSave, pandas.ParquetDataset):
-    """A table as parquet."""
+class Optional:
+    """Mixin for datasets that need not be there: a missing file loads as ``None``.
+
+    Only nodes marked with :func:`~mrisynth_pipeline.pipelines.products.may_lack` are handed it; for any other a hook
+    says what is missing.
+    """
+
+    def load(self) -> Any:
+        """The content, or ``None``."""
+        return super().load() if self._exists() else None
+
+
+class OptionalCSVDataset(Optional, CSVDataset):
+    """A table as CSV, if it is there."""
+
+
+class OptionalParquetDataset(Optional, AtomicSave, pandas.ParquetDataset):
+    """A table as parquet, if it is there."""
 
 
 class JSONDataset(AtomicSave, json.JSONDataset):
     """A JSON file."""
 
 
-class OptionalJSONDataset(JSONDataset):
-    """A JSON file that need not be there: what an earlier pipeline leaves behind only where it has something to do."""
-
-    def load(self) -> Any:
-        """The content; an empty object where there is no file."""
-        return super().load() if self._exists() else {}
+class OptionalJSONDataset(Optional, JSONDataset):
+    """A JSON file, if it is there."""
 
 
 class TextDataset(AtomicSave, text.TextDataset):

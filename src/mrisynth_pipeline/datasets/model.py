@@ -39,3 +39,11 @@ class ModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+class OptionalModelDataset(ModelDataset):
+    """A model folder, if something has been trained: a missing one loads as ``None``."""
+
+    def load(self) -> TrainedModel | None:
+        """Network and card, or ``None``."""
+        return super().load() if self._filepath.exists() else None

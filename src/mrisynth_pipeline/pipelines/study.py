@@ -14,7 +14,6 @@ from pydantic import BaseModel
 
 from mrisynth_pipeline import __version__
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.imaging.subject_file import SubjectStore
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +35,6 @@ def complete_subjects(study: dict[str, Any], part: str) -> list[str]:
             "Add subjects, or set cohort.modalities to the contrasts they have",
         )
     return chosen
-
-
-def example_subjects(study: dict[str, Any], subjects: SubjectStore, count: int) -> list[str]:
-    """The complete test subjects with the largest tumours (without labels: the first ones), for figures."""
-
-    def tumour_size(subject: str) -> int:
-        labels = subjects.open(subject).segmentation()
-        return 0 if labels is None else int((labels > 0).sum())
-
-    return sorted(complete_subjects(study, "test"), key=tumour_size, reverse=True)[:count]
 
 
 def training_identity(study: dict[str, Any], *parameters: BaseModel) -> str:

@@ -7,7 +7,7 @@ on the left: neurological orientation, which every figure states.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Float, Integer
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.figure import Figure
@@ -34,21 +34,6 @@ ORIENTATION = "neurological orientation: left is left"
 _MARGIN = 3  # voxels left around the head when a slice is cropped
 _HEAD = 0.58  # inches for the title and the headings of the columns
 _QUIET_INK = "#9aa4ab"
-
-
-def telling_slice(mask: Bool[np.ndarray, "z y x"], segmentation: Integer[np.ndarray, "z y x"] | None = None) -> int:
-    """Index of the axial slice to show: most tumour core, else most tumour, else most brain.
-
-    Args:
-        mask: Brain mask.
-        segmentation: Internal tumour labels, if the subject has them.
-    """
-    if segmentation is not None:
-        for labels in ((1, 3), (2,)):
-            area = np.isin(segmentation, labels).sum(axis=(1, 2))
-            if area.any():
-                return int(area.argmax())
-    return int(mask.sum(axis=(1, 2)).argmax())
 
 
 def imputation_grid(

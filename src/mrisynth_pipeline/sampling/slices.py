@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Integer
 from pydantic import Field
 from torch.utils.data import Dataset
 
@@ -28,6 +29,21 @@ def brain_slices(mask: np.ndarray, minimum_area: float, window: Sequence[int] | 
     if window is not None:
         return np.arange(window[0], window[1] + 1)
     return np.flatnonzero(mask.mean(axis=(1, 2)) >= max(minimum_area, np.finfo(float).tiny))
+
+
+def telling_slice(mask: Bool[np.ndarray, "z y x"], segmentation: Integer[np.ndarray, "z y x"] | None = None) -> int:
+    """Index of the axial slice to show: most tumour core, else most tumour, else most brain.
+
+    Args:
+        mask: Brain mask.
+        segmentation: Internal tumour labels, if the subject has them.
+    """
+    if segmentation is not None:
+        for labels in ((1, 3), (2,)):
+            area = np.isin(segmentation, labels).sum(axis=(1, 2))
+            if area.any():
+                return int(area.argmax())
+    return int(mask.sum(axis=(1, 2)).argmax())
 
 
 class SliceDataset(Dataset):

@@ -11,10 +11,12 @@ from mrisynth_pipeline.cohorts.archives.obtaining import obtain, portable
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.manifest import build_manifest
 from mrisynth_pipeline.cohorts.parameters import CohortParameters
+from mrisynth_pipeline.pipelines.products import may_lack
 
 
+@may_lack("phantom_cohort")
 def provide_raw_cohort(
-    cohort: CohortParameters, phantom_cohort: dict[str, Any], archive_folder: Path
+    cohort: CohortParameters, phantom_cohort: dict[str, Any] | None, archive_folder: Path
 ) -> dict[str, Any]:
     """Say which archive the study is made of; download, unpack or convert it first where need be.
 

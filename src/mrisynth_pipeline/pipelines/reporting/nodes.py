@@ -1,38 +1,35 @@
 """One page and one table that say what came out."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
-from matplotlib.figure import Figure
 
 from mrisynth_pipeline.parameters import plain
-from mrisynth_pipeline.pipelines.figures import empty_figure
-from mrisynth_pipeline.pipelines.methods import SKIPPED
-from mrisynth_pipeline.reporting.charts import code_usage, segmentation_bars, training_curves
+from mrisynth_pipeline.pipelines.methods import METHODS, SKIPPED
+from mrisynth_pipeline.pipelines.reporting.drawing import CURVES
 from mrisynth_pipeline.reporting.console import console_table
 from mrisynth_pipeline.reporting.provenance import git_commit, library_versions
-from mrisynth_pipeline.reporting.report import ReportContext, ReportFigure, render_report
+from mrisynth_pipeline.reporting.report import ReportContext, ReportFigure, Section, render_report
+from mrisynth_pipeline.reporting.style import method_label
 
-CAPTIONS: dict[str, tuple[str, str]] = {
+CAPTIONS: dict[str, tuple[Section, str | Mapping[str, str]]] = {
     "registration_montage": (
         "cohort",
         "Every contrast of some subjects on the model grid, with the brain mask: edges must coincide.",
     ),
-    "codebrain_stage1_curves": ("training", "Stage I: the autoencoder, given the true codes."),
-    "codebrain_stage2_curves": ("training", "Stage II: the code predictor, given the available contrasts alone."),
-    "codebrain_code_usage": ("training", "How often each code of the codebook is used on the test subjects."),
-    "codebrain_pair_heat_map": ("results", "CodeBrain's slice PSNR for every set of inputs and missing contrast."),
+    "training_curves": ("training", CURVES),
+    "codebrain_code_usage": ("training", "How often each code of CodeBrain's codebook is used on the test subjects."),
+    "pair_heat_maps": ("results", "Slice PSNR of {method} for every set of inputs and missing contrast."),
     "scores_by_inputs": ("results", "Slice PSNR of all methods against the number of available contrasts."),
     "segmentation_bars": (
         "segmentation",
         "Dice of each tumour region with one contrast blank or imputed; the line is that of all real contrasts.",
     ),
-    "segmenter_training_curves": ("training", "The downstream segmenter, trained on real complete scans."),
     "example_imputations": (
         "examples",
         "{key}: inputs, truth, imputations and absolute errors; the slice with the most tumour core.",
@@ -42,24 +39,7 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "{key}: the rater's outline and the segmenter's on real and filled scans.",
     ),
 }
-"""Figure → (section of the report, caption)."""
-
-
-def draw_curves(history: pd.DataFrame) -> Figure:
-    """Logged metrics of a training against its steps."""
-    if history.empty:
-        return empty_figure("There was no training.")
-    return training_curves(history)
-
-
-def draw_code_usage(code_counts: pd.DataFrame) -> Figure:
-    """How often each code is used on the test subjects, over all subsets."""
-    return code_usage(code_counts["count"].to_numpy())
-
-
-def draw_segmentation_bars(summary: dict[str, Any]) -> Figure:
-    """Dice per missing contrast and region for real, blank and imputed contrasts."""
-    return empty_figure(summary[SKIPPED]) if SKIPPED in summary else segmentation_bars(summary)
+"""Figure → (section of the report, caption; of a set of figures one for all of them, or one for each)."""
 
 
 def print_results(scores: dict[str, Any], segmentation: dict[str, Any]) -> str:
@@ -112,6 +92,8 @@ def _figures(name: str, content: bytes | dict[str, Callable[[], bytes]]) -> Iter
     section, caption = CAPTIONS[name]
     if isinstance(content, bytes):
         yield ReportFigure(content, caption, section)
-    else:
-        for key in sorted(content):
-            yield ReportFigure(content[key](), caption.format(key=key.replace("_", " ")), section)
+        return
+    order = list(caption) if isinstance(caption, Mapping) else list(METHODS)
+    for key in sorted(content, key=lambda k: (order.index(k) if k in order else len(order), k)):
+        text = caption.get(key, "") if isinstance(caption, Mapping) else caption
+        yield ReportFigure(content[key](), text.format(key=key.replace("_", " "), method=method_label(key)), section)

@@ -2,67 +2,105 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.reporting.nodes import (
+from mrisynth_pipeline.pipelines.methods import METHODS
+from mrisynth_pipeline.pipelines.reporting.drawing import (
+    CURVES,
     draw_code_usage,
     draw_curves,
+    draw_examples,
+    draw_heat_maps,
+    draw_scores_by_inputs,
     draw_segmentation_bars,
-    print_results,
-    write_report,
+    draw_segmentations,
 )
-
-CURVES = {
-    "codebrain.stage1_history": "codebrain.stage1_curves",
-    "codebrain.stage2_history": "codebrain.stage2_curves",
-    "segmenter.training_history": "segmenter.training_curves",
-}
-"""Logged metrics of every training → their figure."""
+from mrisynth_pipeline.pipelines.reporting.nodes import print_results, write_report
+from mrisynth_pipeline.pipelines.reporting.summaries import summarise_downstream, summarise_evaluation
 
 FIGURES = (
     "registration_montage",
-    "codebrain.stage1_curves",
-    "codebrain.stage2_curves",
+    "training_curves",
     "codebrain.code_usage",
-    "codebrain.pair_heat_map",
+    "pair_heat_maps",
     "scores_by_inputs",
     "segmentation_bars",
-    "segmenter.training_curves",
     "example_imputations",
     "example_segmentations",
 )
 """Figures of the report; their sections and captions stand in ``nodes.py``."""
 
+HISTORIES = [f"{name.replace('_', '.', 1)}_history" for name in CURVES]
+"""Logged metrics of every training, in the order of their figures."""
+
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Draw the curves, write the HTML report and the table that ends the run."""
-    return Pipeline(
-        [
-            *(
-                Node(draw_curves, history, curves, name=f"draw_{curves.replace('.', '_')}")
-                for history, curves in CURVES.items()
-            ),
-            Node(draw_code_usage, "codebrain.code_counts", "codebrain.code_usage", name="draw_code_usage"),
-            Node(draw_segmentation_bars, "segmentation_summary", "segmentation_bars", name="draw_segmentation_bars"),
-            Node(
-                print_results,
-                ["evaluation_summary", "segmentation_summary"],
-                "results_table",
-                name="tabulate_results",
-            ),
-            Node(
-                write_report,
-                {
-                    "study": "study",
-                    "scores": "evaluation_summary",
-                    "segmentation": "segmentation_summary",
-                    "manifest_summary": "manifest_summary",
-                    "split": "split_summary",
-                    "index": "preprocessing_index",
-                    "run_times": "run_times",
-                    "parameters": "parameters",
-                    **{name.replace(".", "_"): name for name in FIGURES},
-                },
-                "report",
-                name="write_report",
-            ),
-        ]
-    )
+    """Put the numbers and pictures of all methods judged so far together: HTML report and the table that ends the run.
+
+    A method that has not been trained or judged is left out of all of them.
+    """
+    summaries = [
+        Node(
+            summarise_evaluation,
+            ["study", "params:evaluation", "codebrain.stage1_scores", *(f"{m}.scores" for m in METHODS)],
+            "evaluation_summary",
+            name="summarise_evaluation",
+        ),
+        Node(
+            summarise_downstream,
+            [
+                *("study", "params:evaluation", "references.segmentation_scores"),
+                *(f"{m}.segmentation_scores" for m in METHODS),
+            ],
+            "segmentation_summary",
+            name="summarise_segmentation",
+        ),
+    ]
+    figures = [
+        Node(draw_curves, ["evaluation_summary", *HISTORIES], "training_curves", name="draw_training_curves"),
+        Node(draw_code_usage, "codebrain.code_counts", "codebrain.code_usage", name="draw_code_usage"),
+        Node(draw_heat_maps, "evaluation_summary", "pair_heat_maps", name="draw_pair_heat_maps"),
+        Node(draw_scores_by_inputs, "evaluation_summary", "scores_by_inputs", name="draw_scores_by_inputs"),
+        Node(
+            draw_examples,
+            [
+                *("evaluation_summary", "study", "subjects", "params:evaluation"),
+                *(f"{m}.example_slices" for m in METHODS),
+            ],
+            "example_imputations",
+            name="draw_example_imputations",
+        ),
+        Node(draw_segmentation_bars, "segmentation_summary", "segmentation_bars", name="draw_segmentation_bars"),
+        Node(
+            draw_segmentations,
+            [
+                *("segmentation_summary", "study", "subjects", "references.segmented_slices"),
+                *(f"{m}.segmented_slices" for m in METHODS),
+            ],
+            "example_segmentations",
+            name="draw_example_segmentations",
+        ),
+    ]
+    page = [
+        Node(
+            print_results,
+            ["evaluation_summary", "segmentation_summary"],
+            "results_table",
+            name="tabulate_results",
+        ),
+        Node(
+            write_report,
+            {
+                "study": "study",
+                "scores": "evaluation_summary",
+                "segmentation": "segmentation_summary",
+                "manifest_summary": "manifest_summary",
+                "split": "split_summary",
+                "index": "preprocessing_index",
+                "run_times": "run_times",
+                "parameters": "parameters",
+                **{name.replace(".", "_"): name for name in FIGURES},
+            },
+            "report",
+            name="write_report",
+        ),
+    ]
+    return Pipeline([*summaries, *figures, *page])

@@ -4,22 +4,20 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
-from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
 from mrisynth_pipeline.evaluation.downstream import COLUMNS, score_downstream, score_real, zero_filled
-from mrisynth_pipeline.evaluation.harness import through_the_door
+from mrisynth_pipeline.evaluation.harness import Predict, through_the_door
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
-from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.models.segmenter import Segmenter
-from mrisynth_pipeline.pipelines.figures import empty_figure
+from mrisynth_pipeline.pipelines.examples import example_subjects, missing_channel
 from mrisynth_pipeline.pipelines.methods import SKIPPED
+from mrisynth_pipeline.pipelines.products import marked, may_lack
 from mrisynth_pipeline.pipelines.study import (
-    example_subjects,
     model_card,
     parameter_count,
     seed_training,
@@ -27,8 +25,8 @@ from mrisynth_pipeline.pipelines.study import (
     training_identity,
     usable_device,
 )
-from mrisynth_pipeline.reporting.images import segmentation_grid, telling_slice
 from mrisynth_pipeline.sampling.patches import PatchDataset
+from mrisynth_pipeline.sampling.slices import telling_slice
 from mrisynth_pipeline.training.fit import fit, last_validation
 from mrisynth_pipeline.training.segmentation import SegmentationParameters, SegmentationTraining
 
@@ -75,74 +73,63 @@ def _test_subjects(segmenter: TrainedModel, study: dict[str, Any]) -> list[str]:
     return [] if SKIPPED in segmenter.card else _labelled(study, "test")
 
 
-def score_references(segmenter: TrainedModel, study: dict[str, Any], subjects: SubjectStore) -> pd.DataFrame:
-    """The two ends of the scale: all contrasts real, and each contrast in turn blank."""
+def _shown_subjects(segmenter: TrainedModel, study: dict[str, Any], subjects: SubjectStore) -> list[str]:
+    """The test subject with the largest tumour."""
+    members = _test_subjects(segmenter, study)
+    return example_subjects(study | {"test": members}, subjects, 1) if members else []
+
+
+def score_references(
+    segmenter: TrainedModel, study: dict[str, Any], subjects: SubjectStore
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """The two ends of the scale: all contrasts real, and each contrast in turn blank; and slices of both to look at."""
     members, spacing = _test_subjects(segmenter, study), study["grid"]["spacing_mm"]
-    return pd.concat(
-        [
-            score_real(segmenter.network, subjects, members, spacing),
-            score_downstream("zero", zero_filled, segmenter.network, subjects, members, spacing),
-        ],
-        ignore_index=True,
-    )
+    real = score_real(segmenter.network, subjects, members, spacing)
+    zero = score_downstream("zero", zero_filled, segmenter.network, subjects, members, spacing)
+    slices = {}
+    for subject in _shown_subjects(segmenter, study, subjects):
+        slices |= _segmented_slices("real", lambda volumes, _: volumes, segmenter.network, subject, study, subjects)
+        slices |= _segmented_slices("zero", zero_filled, segmenter.network, subject, study, subjects)
+    return marked(pd.concat([real, zero], ignore_index=True), study), slices
 
 
+@may_lack("segmenter.model")
 def segment_with_method(
     model: TrainedModel,
-    segmenter: TrainedModel,
+    segmenter: TrainedModel | None,
     study: dict[str, Any],
     subjects: SubjectStore,
     parameters: EvaluationParameters,
-) -> pd.DataFrame:
-    """Segment the test subjects with each contrast in turn replaced by this method's imputation."""
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Segment the test subjects with each contrast in turn replaced by this method's imputation.
+
+    Returns:
+        The scores (none where no segmenter has been trained yet) and slices to look at.
+    """
+    name = model.network.name
+    if segmenter is None:
+        remedy = "kedro run --pipelines segmentation"
+        logger.warning("No segmenter has been trained: no tumours are segmented with %s (%s)", name, remedy)
+        return pd.DataFrame(columns=list(COLUMNS)), {}
     device = usable_device(parameters.device)
-    predict = through_the_door(model.network.to(device), parameters)
-    return score_downstream(
-        model.network.name,
-        predict,
-        segmenter.network.to(device),
-        subjects,
-        _test_subjects(segmenter, study),
-        study["grid"]["spacing_mm"],
-    )
+    predict, network = through_the_door(model.network.to(device), parameters), segmenter.network.to(device)
+    members, spacing = _test_subjects(segmenter, study), study["grid"]["spacing_mm"]
+    scores = score_downstream(name, predict, network, subjects, members, spacing)
+    slices = {}
+    for subject in _shown_subjects(segmenter, study, subjects):
+        slices |= _segmented_slices(name, predict, network, subject, study, subjects)
+    return marked(scores, study), slices
 
 
-def summarise_downstream(parameters: EvaluationParameters, *scores: pd.DataFrame) -> dict[str, Any]:
-    """Dice and HD95 by missing contrast, region and method; or why there are none."""
-    table = pd.concat(scores, ignore_index=True)
-    if table.empty:
-        return {SKIPPED: "the cohort has no tumour label maps in its training and test parts"}
-    return summarise_segmentation(table[list(COLUMNS)], n_resamples=parameters.bootstrap_samples, seed=parameters.seed)
-
-
-def draw_segmentations(
-    segmenter: TrainedModel,
-    study: dict[str, Any],
-    subjects: SubjectStore,
-    parameters: EvaluationParameters,
-    *models: TrainedModel,
-) -> dict[str, Figure]:
-    """Rater and segmenter on real, blank and imputed scans of some test subjects; the second contrast is missing."""
-    members = _test_subjects(segmenter, study)
-    device = usable_device(parameters.device)
-    network = segmenter.network.to(device)
-    missing = min(1, len(study["modalities"]) - 1)  # T1Gd in BraTS: the one that tumours need most
-    figures = {}
-    for subject in [s for s in example_subjects(study, subjects, len(study["test"])) if s in members][:1]:
-        file = subjects.open(subject)
-        volumes, truth = torch.from_numpy(file.volumes()), file.segmentation()
-        z = telling_slice(file.mask(), truth)
-        available = torch.arange(len(volumes)) != missing
-        filled = {"zero": zero_filled(volumes, available)} | {
-            m.network.name: through_the_door(m.network.to(device), parameters)(volumes, available) for m in models
-        }
-        maps = {"rater": truth, "real": network.segment(volumes).numpy()}
-        maps |= {name: network.segment(stack).numpy() for name, stack in filled.items()}
-        contrast = study["modalities"][missing]
-        figures[subject] = segmentation_grid(
-            volumes[missing, z].numpy(),
-            {name: labels[z] for name, labels in maps.items()},
-            title=f"{subject}: {DISPLAY_NAMES[contrast]} missing",
-            backgrounds={name: stack[missing, z].numpy() for name, stack in filled.items()},
-        )
-    return figures or {"none": empty_figure(segmenter.card.get(SKIPPED, "No test subject with a label map."))}
+def _segmented_slices(
+    name: str, predict: Predict, segmenter: Segmenter, subject: str, study: dict[str, Any], subjects: SubjectStore
+) -> dict[str, np.ndarray]:
+    """The telling slice of one subject whose second contrast is filled: ``{subject}/{name}/image`` and ``…/labels``."""
+    file, missing = subjects.open(subject), missing_channel(study)
+    volumes = torch.from_numpy(file.volumes())
+    filled = predict(volumes, torch.arange(len(volumes)) != missing)
+    z = telling_slice(file.mask(), file.segmentation())
+    return {
+        f"{subject}/{name}/image": filled[missing, z].numpy(),
+        f"{subject}/{name}/labels": segmenter.segment(filled)[z].numpy(),
+    }

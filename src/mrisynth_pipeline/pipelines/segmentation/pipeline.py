@@ -2,12 +2,10 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.methods import METHODS
+from mrisynth_pipeline.pipelines.methods import DEFAULT_METHODS
 from mrisynth_pipeline.pipelines.segmentation.nodes import (
-    draw_segmentations,
     score_references,
     segment_with_method,
-    summarise_downstream,
     train_segmenter,
 )
 
@@ -19,7 +17,7 @@ def segmentation_template(method: str) -> Pipeline:
             Node(
                 segment_with_method,
                 ["model", "segmenter.model", "study", "subjects", "params:evaluation"],
-                "segmentation_scores",
+                ["segmentation_scores", "segmented_slices"],
                 name="segment",
             )
         ],
@@ -31,7 +29,6 @@ def segmentation_template(method: str) -> Pipeline:
 
 def create_pipeline(**_: object) -> Pipeline:
     """Train a segmenter on real complete scans; test it with each contrast real, blank and imputed."""
-    scores = ["references.segmentation_scores", *(f"{m}.segmentation_scores" for m in METHODS)]
     frame = Pipeline(
         [
             Node(
@@ -43,21 +40,9 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(
                 score_references,
                 ["segmenter.model", "study", "subjects"],
-                "references.segmentation_scores",
+                ["references.segmentation_scores", "references.segmented_slices"],
                 name="score_segmentation_references",
-            ),
-            Node(
-                summarise_downstream,
-                ["params:evaluation", *scores],
-                "segmentation_summary",
-                name="summarise_segmentation",
-            ),
-            Node(
-                draw_segmentations,
-                ["segmenter.model", "study", "subjects", "params:evaluation", *(f"{m}.model" for m in METHODS)],
-                "example_segmentations",
-                name="draw_example_segmentations",
             ),
         ]
     )
-    return frame + sum((segmentation_template(m) for m in METHODS), Pipeline([]))
+    return frame + sum((segmentation_template(m) for m in DEFAULT_METHODS), Pipeline([]))

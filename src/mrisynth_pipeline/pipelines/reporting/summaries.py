@@ -1,0 +1,43 @@
+"""One table of numbers from the scores of all methods that have been judged."""
+
+from typing import Any
+
+import pandas as pd
+
+from mrisynth_pipeline.evaluation.downstream import COLUMNS
+from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
+from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
+from mrisynth_pipeline.metrics.statistics import summarise_scores
+from mrisynth_pipeline.pipelines.methods import SKIPPED
+from mrisynth_pipeline.pipelines.products import may_lack, of_this_study
+
+
+@may_lack("*scores")
+def summarise_evaluation(
+    study: dict[str, Any], parameters: EvaluationParameters, *scores: pd.DataFrame | None
+) -> dict[str, Any]:
+    """The numbers of the report from the scores of all methods that have been judged on this study.
+
+    Raises:
+        ValueError: No method has been judged.
+    """
+    tables = of_this_study(study, scores)
+    if not tables:
+        raise ValueError("no method has been judged on this study yet: run the pipeline evaluation first")
+    return summarise_scores(
+        pd.concat(tables, ignore_index=True), n_resamples=parameters.bootstrap_samples, seed=parameters.seed
+    )
+
+
+@may_lack("*segmentation_scores")
+def summarise_downstream(
+    study: dict[str, Any], parameters: EvaluationParameters, *scores: pd.DataFrame | None
+) -> dict[str, Any]:
+    """Dice and HD95 by missing contrast, region and method; or why there are none."""
+    tables = of_this_study(study, scores)
+    if not tables and any(table is not None for table in scores):
+        return {SKIPPED: "the cohort has no tumour label maps in its training and test parts"}
+    if not tables:
+        return {SKIPPED: "no tumour has been segmented yet (kedro run --pipelines segmentation)"}
+    table = pd.concat(tables, ignore_index=True)[list(COLUMNS)]
+    return summarise_segmentation(table, n_resamples=parameters.bootstrap_samples, seed=parameters.seed)

@@ -1,0 +1,95 @@
+"""Methods that translate the available contrasts into the missing ones by one network, trained as in pix2pix."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.pipeline import Node, Pipeline
+
+from mrisynth_pipeline.imaging.subject_file import SubjectStore
+from mrisynth_pipeline.models.packaging import TrainedModel
+from mrisynth_pipeline.models.resunet import ResUNet, ResUNetArchitecture
+from mrisynth_pipeline.pipelines.evaluation.pipeline import score_pipeline
+from mrisynth_pipeline.pipelines.segmentation.pipeline import segmentation_template
+from mrisynth_pipeline.pipelines.study import (
+    complete_subjects,
+    model_card,
+    parameter_count,
+    seed_training,
+    trackers,
+    training_identity,
+)
+from mrisynth_pipeline.sampling.patches import patch_samples
+from mrisynth_pipeline.sampling.slices import slice_samples
+from mrisynth_pipeline.training.fit import fit, last_validation
+from mrisynth_pipeline.training.translation import Translation, TranslationParameters
+
+
+def train_translator(
+    network_type: type[ResUNet],
+    architecture: ResUNetArchitecture,
+    parameters: TranslationParameters,
+    study: dict[str, Any],
+    subjects: SubjectStore,
+    workspace: Path,
+    tracked_as: str,
+) -> tuple[TrainedModel, pd.DataFrame]:
+    """Train a network on the complete training subjects, on slices or, if it is three-dimensional, on patches.
+
+    Args:
+        network_type: :class:`ResUNet` or a subclass.
+        architecture: Its sizes.
+        parameters: Losses, samples and schedule.
+        study: Who is trained on.
+        subjects: Their files.
+        workspace: Folder of checkpoints and early looks.
+        tracked_as: Prefix of the metrics in MLflow.
+
+    Returns:
+        The imputer and the history of its training.
+    """
+    seed_training(parameters.optimisation.seed)
+    network = network_type(tuple(study["modalities"]), architecture)
+    members, held_out = complete_subjects(study, "train"), complete_subjects(study, "validation")
+    if network.spatial_dims == 2:
+        training = slice_samples(subjects, members, parameters, study["slice_windows"])
+        validation = slice_samples(subjects, held_out, parameters, study["slice_windows"], augmented=False)
+    else:
+        training = patch_samples(subjects, members, parameters)
+        validation = patch_samples(subjects, held_out, parameters, augmented=False)
+    identity = training_identity(study, architecture, parameters)
+    history = fit(
+        Translation(network, parameters, tuple(study["grid"]["spacing_mm"])),
+        training,
+        validation,
+        parameters.optimisation,
+        workspace,
+        identity,
+        trackers(tracked_as),
+    )
+    card = model_card(
+        study,
+        members,
+        parameters=parameter_count(network),
+        validation=last_validation(history),
+        training_identity=identity,
+    )
+    return TrainedModel(network, card), history
+
+
+def translation_pipeline(method: str, train: Callable[..., Any]) -> Pipeline:
+    """The template of such a method, in its namespace: train it, score it, segment with it."""
+    training = Pipeline(
+        [
+            Node(
+                train,
+                ["study", "subjects", "training_workspace", "params:architecture", "params:training"],
+                ["model", "training_history"],
+                name="train_network",
+            )
+        ],
+        namespace=method,
+        inputs={"study", "subjects"},
+    )
+    return training + score_pipeline(method) + segmentation_template(method)
