@@ -35,6 +35,15 @@ class Imputer(nn.Module, ABC):
     ) -> Float[Tensor, "batch modality *spatial"]:
         """All modalities from images whose missing channels are exactly zero; any value range may come out."""
 
+    def covers(self, available: Bool[Tensor, " modality"], target: int) -> bool:
+        """Whether the method was made to impute this contrast from these; one of a fixed scenario is asked no other.
+
+        Args:
+            available: Which modalities may be used.
+            target: Channel of the contrast to impute.
+        """
+        return True
+
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values, for the model card."""
         return {"modalities": list(self.modalities)}
@@ -70,11 +79,14 @@ class Imputer(nn.Module, ABC):
             raise ValueError("at least one modality of every sample must be available")
         mask = available.reshape(*available.shape, *(1,) * self.spatial_dims)
         inputs = torch.where(mask, images, torch.zeros_like(images))
-        padding = [p for size in reversed(inputs.shape[2:]) for p in (0, -size % self.divisor)]
-        padded = nn.functional.pad(inputs, padding)
-        prediction = self.predict(padded, available)
+        prediction = self.predict(padded(inputs, self.divisor), available)
         prediction = prediction[(..., *(slice(size) for size in images.shape[2:]))].float()
         return torch.where(mask, images, prediction.clamp(0.0, 1.0))
+
+
+def padded(images: Float[Tensor, "batch modality *spatial"], divisor: int) -> Float[Tensor, "batch modality *padded"]:
+    """Images with zeros behind their last voxels, until every spatial size is divisible by the divisor."""
+    return nn.functional.pad(images, [p for size in reversed(images.shape[2:]) for p in (0, -size % divisor)])
 
 
 def impute_volume(

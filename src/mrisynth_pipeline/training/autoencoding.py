@@ -60,9 +60,7 @@ class Autoencoding(AdversarialTraining):
     def configure_optimizers(self) -> Any:
         """AdamW with a cosine for the autoencoder, AdamW at a constant rate for the discriminator."""
         rate = self.parameters_of_stage.discriminator_learning_rate
-        return self.optimisers_of(
-            self.autoencoder, lambda weights: torch.optim.AdamW(weights, rate, betas=(0.5, 0.9))
-        )
+        return self.optimisers_of(self.autoencoder, lambda weights: torch.optim.AdamW(weights, rate, betas=(0.5, 0.9)))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """One step of the autoencoder, then one of the discriminator on the same prediction."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mrisynth_pipeline.models.codebrain import CodeBrain
 from mrisynth_pipeline.sampling.slices import SliceParameters
-from mrisynth_pipeline.training.imputation import ImputationTraining, image_psnr, on_voxels
+from mrisynth_pipeline.training.imputation import ImputationTraining, image_psnr, zero_filled
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 
 
@@ -57,7 +57,7 @@ class CodePrediction(ImputationTraining):
         """Imputations of a batch under the validation subsets, for an early look."""
         images = batch["images"]
         available = self.validation_available(images)
-        return self.method.predict(images * on_voxels(available, images), available)
+        return self.method.predict(zero_filled(images, available), available)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Code loss and accuracy, and the PSNR of the imputed modalities."""

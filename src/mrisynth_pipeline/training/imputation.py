@@ -19,6 +19,13 @@ def on_voxels(
     return values.reshape(*values.shape, *(1,) * (images.ndim - 2))
 
 
+def zero_filled(
+    images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
+) -> Float[Tensor, "batch modality *spatial"]:
+    """The images as a network gets them: exactly 0 where a modality is missing."""
+    return images * on_voxels(available, images)
+
+
 def masked_mean(
     values: Float[Tensor, "batch modality"], mask: Bool[Tensor, "batch modality"]
 ) -> Float[Tensor, "modality"]:
