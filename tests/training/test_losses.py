@@ -4,9 +4,8 @@ import math
 
 import torch
 
-from mrisynth_pipeline.training.autoencoding import reconstruction_loss
 from mrisynth_pipeline.training.averaging import ExponentialAverage
-from mrisynth_pipeline.training.imputation import slice_psnr
+from mrisynth_pipeline.training.imputation import image_psnr, reconstruction_loss
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 from mrisynth_pipeline.training.schedule import ScheduledTraining
 
@@ -40,11 +39,11 @@ def test_l1_loss_is_the_mean_absolute_error_of_the_masked():
     assert reconstruction_loss(prediction, target, torch.tensor([[True, True]]), "l1") == 0.75
 
 
-def test_slice_psnr_is_the_mean_over_slices_not_of_the_mean_error():
+def test_image_psnr_is_the_mean_over_images_not_of_the_mean_error():
     target = torch.zeros(2, 1, 4, 4)
     prediction = torch.stack([torch.full((1, 4, 4), 0.1), torch.full((1, 4, 4), 0.001)])
     missing = torch.ones(2, 1, dtype=torch.bool)
-    assert math.isclose(slice_psnr(prediction, target, missing).item(), (20 + 60) / 2, rel_tol=1e-5)
+    assert math.isclose(image_psnr(prediction, target, missing).item(), (20 + 60) / 2, rel_tol=1e-5)
 
 
 def test_the_learning_rate_warms_up_and_falls_to_its_end():

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from mrisynth_pipeline.evaluation.harness import Predict
+from mrisynth_pipeline.evaluation.harness import Covers, Predict, everything
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.segmentation import tumour_scores
 from mrisynth_pipeline.models.segmenter import Segmenter
@@ -31,6 +31,7 @@ def score_downstream(
     store: SubjectStore,
     subjects: Sequence[str],
     spacing_mm: Sequence[float],
+    covers: Covers = everything,
 ) -> pd.DataFrame:
     """Segment every subject with each contrast in turn replaced by what a method makes of the others.
 
@@ -41,9 +42,10 @@ def score_downstream(
         store: The subject files.
         subjects: Whom to segment: complete and with a label map.
         spacing_mm: Voxel size (x, y, z).
+        covers: Which contrasts the method is asked for, given all others (see the harness).
 
     Returns:
-        One row per subject, missing contrast and region, with :data:`COLUMNS`.
+        One row per subject, missing contrast that the method covers, and region, with :data:`COLUMNS`.
     """
     rows: list[dict] = []
     for subject in tqdm(subjects, desc=f"Segmenting with {name}", unit="subject"):
@@ -51,6 +53,8 @@ def score_downstream(
         for channel, modality in enumerate(segmenter.modalities):
             available = torch.ones(len(volumes), dtype=torch.bool)
             available[channel] = False
+            if not covers(available, channel):
+                continue
             labels = segmenter.segment(predict(volumes, available))
             rows += _rows(name, subject, modality, labels, truth, spacing_mm)
     return pd.DataFrame(rows, columns=list(COLUMNS))

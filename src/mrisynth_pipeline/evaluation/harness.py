@@ -22,6 +22,14 @@ logger = logging.getLogger(__name__)
 Predict = Callable[[Float[Tensor, "modality z y x"], Bool[Tensor, " modality"]], Float[Tensor, "modality z y x"]]
 """Volumes and availability of one subject in, volumes of all modalities out."""
 
+Covers = Callable[[Bool[Tensor, " modality"], int], bool]
+"""Whether a method is to be asked for a target (its channel) given what is available."""
+
+
+def everything(available: Bool[Tensor, " modality"], target: int) -> bool:
+    """The :data:`Covers` of a method that imputes any contrast from any others."""
+    return True
+
 
 def hidden(
     volumes: Float[Tensor, "modality z y x"], available: Bool[Tensor, " modality"]
@@ -46,8 +54,9 @@ def score_subject(
     modalities: tuple[str, ...],
     parameters: EvaluationParameters,
     window: Sequence[int] | None = None,
+    covers: Covers = everything,
 ) -> list[dict]:
-    """Every (subset → missing contrast) pair of one subject.
+    """Every (subset → missing contrast) pair of one subject that the method covers.
 
     Contrasts that the subject never had are neither offered as input nor scored.
 
@@ -58,6 +67,7 @@ def score_subject(
         modalities: Contrasts in channel order.
         parameters: Which slices count.
         window: First and last slice that count instead, where a published list says so.
+        covers: Which pairs the method is asked for, such as its :meth:`~.Imputer.covers`.
 
     Returns:
         Rows with ``method``, ``subject``, ``inputs``, ``n_inputs``, ``target`` and the scores of both protocols.
@@ -72,7 +82,7 @@ def score_subject(
     for subset in all_subsets(len(modalities)):
         if (subset & ~present).any():
             continue
-        targets = [channel for channel in truth if not subset[channel]]
+        targets = [channel for channel in truth if not subset[channel] and covers(subset, channel)]
         if not targets:
             continue
         imputed = predict(volumes, subset)
@@ -96,6 +106,7 @@ def score_cohort(
     modalities: tuple[str, ...],
     parameters: EvaluationParameters,
     windows: SliceWindows,
+    covers: Covers = everything,
 ) -> pd.DataFrame:
     """Score a method on every subject; a subject on which it fails is reported and left out.
 
@@ -107,20 +118,24 @@ def score_cohort(
         modalities: Contrasts in channel order.
         parameters: How.
         windows: See :data:`~mrisynth_pipeline.sampling.slices.SliceWindows`.
+        covers: Which pairs the method is asked for, such as its :meth:`~.Imputer.covers`.
 
     Returns:
-        One row per subject, subset and target.
+        One row per subject, subset and covered target.
 
     Raises:
-        RuntimeError: If it fails on every subject.
+        RuntimeError: If it fails on every subject, or no subject has what it covers.
     """
     rows, failures = [], []
     for subject in tqdm(subjects, desc=f"Scoring {name}", unit="subject"):
         try:
-            rows += score_subject(name, predict, store.open(subject), modalities, parameters, windows.get(subject))
+            file, window = store.open(subject), windows.get(subject)
+            rows += score_subject(name, predict, file, modalities, parameters, window, covers)
         except Exception as error:
             logger.exception("%s failed on subject %s: it is left out of the method's rows", name, subject)
             failures.append(f"{subject}: {error}")
+    if not rows and not failures:
+        raise RuntimeError(f"{name} cannot be scored: no test subject has both inputs and a target of it")
     if not rows:
         raise RuntimeError(f"{name} failed on every test subject: " + "; ".join(failures[:3]))
     return pd.DataFrame(rows)

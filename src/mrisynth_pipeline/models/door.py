@@ -79,11 +79,14 @@ class Imputer(nn.Module, ABC):
             raise ValueError("at least one modality of every sample must be available")
         mask = available.reshape(*available.shape, *(1,) * self.spatial_dims)
         inputs = torch.where(mask, images, torch.zeros_like(images))
-        padding = [p for size in reversed(inputs.shape[2:]) for p in (0, -size % self.divisor)]
-        padded = nn.functional.pad(inputs, padding)
-        prediction = self.predict(padded, available)
+        prediction = self.predict(padded(inputs, self.divisor), available)
         prediction = prediction[(..., *(slice(size) for size in images.shape[2:]))].float()
         return torch.where(mask, images, prediction.clamp(0.0, 1.0))
+
+
+def padded(images: Float[Tensor, "batch modality *spatial"], divisor: int) -> Float[Tensor, "batch modality *padded"]:
+    """Images with zeros behind their last voxels, until every spatial size is divisible by the divisor."""
+    return nn.functional.pad(images, [p for size in reversed(images.shape[2:]) for p in (0, -size % divisor)])
 
 
 def impute_volume(

@@ -1,4 +1,4 @@
-"""Random transforms of training slices, the same for all modalities of a slice."""
+"""Random transforms of training slices and patches, the same for all modalities of a sample."""
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,10 @@ from mrisynth_pipeline.parameters import Parameters
 
 
 class AugmentationParameters(Parameters):
-    """Which transforms, each drawn on its own. The paper's are all on, with probability 0.5."""
+    """Which transforms, each drawn on its own. CodeBrain's are all on, with probability 0.5.
+
+    3D patches take the two flips alone: see :func:`patch_flips`.
+    """
 
     probability: float = Field(0.5, ge=0.0, le=1.0)
     """Probability of each transform that is on."""
@@ -19,12 +22,12 @@ class AugmentationParameters(Parameters):
     flip_anterior_posterior: bool = True
     """Mirror images, front for back."""
     rotate90: bool = True
-    """Quarter turns (square slices only)."""
+    """Quarter turns (square slices only; not for patches)."""
     affine: bool = True
-    """Rotation ±15°, translation ±10 % of the width, scale 0.9–1.1."""
+    """Rotation ±15°, translation ±10 % of the width, scale 0.9–1.1 (not for patches)."""
     elastic: bool = True
-    """Smooth random displacement. The paper gives no amplitude: control points every 32 pixels, moved by up to
-    2 pixels, is our choice."""
+    """Smooth random displacement (not for patches). The paper gives no amplitude: control points every 32 pixels,
+    moved by up to 2 pixels, is our choice."""
 
 
 class SliceAugmentation:
@@ -63,3 +66,22 @@ class SliceAugmentation:
         """Transform one slice stack in [0, 1]; what is drawn depends on ``seed`` alone."""
         self._transform.set_random_state(seed=seed % 2**32)
         return torch.as_tensor(self._transform(images)).clamp(0.0, 1.0)
+
+
+def patch_flips(parameters: AugmentationParameters) -> dict[int, float]:
+    """The augmentation of 3D patches ``[modality, z, y, x]``: axis → probability of mirroring it.
+
+    Moving and bending are for whole slices: within a patch they would bring in an empty border where the brain goes on.
+
+    Raises:
+        ValueError: If a transform is on that patches cannot have.
+    """
+    refused = [name for name in ("rotate90", "affine", "elastic") if getattr(parameters, name)]
+    if refused:
+        raise ValueError(
+            "3D patches can be mirrored but not turned, moved or bent: set "
+            + " and ".join(f"augmentation.{name}" for name in refused)
+            + " to false"
+        )
+    wished = {-1: parameters.flip_left_right, -2: parameters.flip_anterior_posterior}
+    return {axis: parameters.probability for axis, wish in wished.items() if wish}

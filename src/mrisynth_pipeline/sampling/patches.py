@@ -1,19 +1,84 @@
 """Random 3D patches of subject files for volumetric training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from pydantic import Field
+from scipy.ndimage import find_objects
 from torch.utils.data import Dataset
 
-from mrisynth_pipeline.imaging.subject_file import SubjectStore
+from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
+from mrisynth_pipeline.parameters import Parameters
+from mrisynth_pipeline.sampling.augmentation import AugmentationParameters, patch_flips
+
+Box = tuple[np.ndarray, np.ndarray]
+"""First and last corner (z, y, x) of a box; the last lies just outside."""
 
 
-class PatchDataset(Dataset):
-    """Patches of labelled subjects, a share of them centred inside the tumour's bounding box.
+class ImagePatches(Dataset):
+    """Patches of subjects' images, centred anywhere in the brain's box, a share of them in the tumour's.
 
     Items are asked for as ``(index, seed)``, one index per subject; which patch is drawn depends on the seed alone.
-    An item holds ``images [modality, z, y, x]`` in [0, 1] and ``labels [z, y, x]``.
+    An item holds ``images [modality, z, y, x]`` in [0, 1] and ``present [modality]``.
+
+    Args:
+        store: The subject files.
+        subjects: Whose patches.
+        size: Patch size (z, y, x), at most that of the volumes.
+        tumour_share: Probability that a patch is centred in the tumour's box, in subjects whose tumour is labelled.
+        flips: Probability of mirroring per axis of ``images``, such as ``{-1: 0.5}`` for left–right.
+        random: False takes the middle patch of each subject, unflipped, for validation: that of its tumour, if
+            ``tumour_share`` asks for tumours, else that of its brain.
+    """
+
+    def __init__(
+        self,
+        store: SubjectStore,
+        subjects: Sequence[str],
+        size: tuple[int, int, int],
+        tumour_share: float = 0.0,
+        flips: Mapping[int, float] | None = None,
+        random: bool = True,
+    ) -> None:
+        self.store, self.subjects, self.size = store, list(subjects), size
+        self.tumour_share, self.flips, self.random = tumour_share, dict(flips or {}), random
+        self._boxes = {subject: self._find_boxes(store.open(subject)) for subject in self.subjects}
+
+    def _find_boxes(self, file: SubjectFile) -> tuple[Box, Box]:
+        """Where any patch may be centred, and where the share of the tumour is."""
+        brain = _box(file.mask()) or _whole(file)
+        labels = file.segmentation() if self.tumour_share else None
+        return brain, (None if labels is None else _box(labels > 0)) or brain
+
+    def _draw(self, key: tuple[int, int]) -> tuple[SubjectFile, tuple[slice, slice, slice], list[int]]:
+        """The subject of an index, the block (z, y, x) that the seed draws, and the axes to mirror."""
+        index, seed = key
+        subject = self.subjects[index]
+        file = self.store.open(subject)
+        anywhere, focus = self._boxes[subject]
+        if not self.random:
+            return file, _block((focus[0] + focus[1]) / 2, self.size, file.shape[1:]), []
+        generator = np.random.default_rng(seed)
+        box = anywhere if generator.random() >= self.tumour_share else focus
+        block = _block(generator.uniform(*box), self.size, file.shape[1:])
+        return file, block, [axis for axis, probability in self.flips.items() if generator.random() < probability]
+
+    def __len__(self) -> int:
+        """Number of subjects."""
+        return len(self.subjects)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """One patch of the subject with this index, drawn and mirrored by the seed."""
+        file, block, mirrored = self._draw(key)
+        images = torch.from_numpy(file.crop(*block)).flip(mirrored)
+        return {"images": images, "present": torch.as_tensor(file.present)}
+
+
+class PatchDataset(ImagePatches):
+    """Patches of labelled subjects for segmentation: background counts too, so they lie anywhere in the volume.
+
+    An item holds ``images [modality, z, y, x]`` in [0, 1] and ``labels [z, y, x]``; half are mirrored left for right.
 
     Args:
         store: The subject files.
@@ -31,45 +96,65 @@ class PatchDataset(Dataset):
         tumour_share: float = 0.5,
         random: bool = True,
     ) -> None:
-        self.store, self.subjects, self.size = store, list(subjects), size
-        self.tumour_share, self.random = tumour_share, random
-        self._corners = {subject: _tumour_box(store.open(subject).segmentation()) for subject in self.subjects}
+        super().__init__(store, subjects, size, tumour_share, {-1: 0.5}, random)
 
-    def __len__(self) -> int:
-        """Number of subjects."""
-        return len(self.subjects)
+    def _find_boxes(self, file: SubjectFile) -> tuple[Box, Box]:
+        return _whole(file), _box(file.segmentation() > 0) or _whole(file)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, torch.Tensor]:
-        """One patch of the subject with this index, drawn and flipped left–right by the seed."""
-        index, seed = key
-        subject = self.subjects[index]
-        file = self.store.open(subject)
-        generator = np.random.default_rng(seed)
-        low, high = self._corners[subject]
-        centre = (low + high) / 2
-        if self.random:
-            whole = generator.random() >= self.tumour_share
-            bounds = (np.zeros(3), np.array(file.shape[1:])) if whole else (low, high)
-            centre = generator.uniform(*bounds)
-        z, y, x = (
-            slice(start, start + size)
-            for start, size in zip(_start(centre, self.size, file.shape[1:]), self.size, strict=True)
-        )
-        images = torch.from_numpy(file.crop(z, y, x))
-        labels = torch.from_numpy(file.segmentation()[z, y, x].astype(np.int64))
-        if self.random and generator.random() < 0.5:
-            images, labels = images.flip(-1), labels.flip(-1)
+        """One patch of the subject with this index, drawn and mirrored by the seed."""
+        file, block, mirrored = self._draw(key)
+        images = torch.from_numpy(file.crop(*block)).flip(mirrored)
+        labels = torch.from_numpy(file.segmentation()[block].astype(np.int64)).flip(mirrored)
         return {"images": images, "labels": labels}
 
 
-def _tumour_box(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last corner (z, y, x) of the tumour's bounding box, or of the volume if there is no tumour."""
-    voxels = np.argwhere(labels > 0)
-    if len(voxels) == 0:
-        return np.zeros(3), np.array(labels.shape, float)
-    return voxels.min(0).astype(float), voxels.max(0) + 1.0
+class PatchParameters(Parameters):
+    """Which 3D patches a training of imputation draws, and how they are varied."""
+
+    augmentation: AugmentationParameters = AugmentationParameters()
+    """Transforms of the training samples; patches take the flips alone."""
+    patch_size: tuple[int, int, int] = Field((96, 96, 96))
+    """Training patch (x, y, z) in voxels; cut to the model grid where that is smaller. No effect on 2D training."""
+    tumour_share: float = Field(0.0, ge=0.0, le=1.0)
+    """Probability that a patch is centred in the tumour's box, in subjects whose tumour is labelled, rather than
+    anywhere in the brain's. No effect on 2D training."""
 
 
-def _start(centre: np.ndarray, size: Sequence[int], shape: Sequence[int]) -> list[int]:
-    """First voxel of a patch around a centre, moved so that the patch lies inside the volume."""
-    return [int(np.clip(round(c - n / 2), 0, full - n)) for c, n, full in zip(centre, size, shape, strict=True)]
+def patch_samples(
+    store: SubjectStore, subjects: Sequence[str], parameters: PatchParameters, augmented: bool = True
+) -> ImagePatches:
+    """The patches of some subjects as the parameters of a training ask for them.
+
+    Args:
+        store: The subject files, all on the same grid.
+        subjects: Whose patches; may be empty.
+        parameters: Which patches, and the augmentation.
+        augmented: False for validation.
+
+    Raises:
+        ValueError: If an augmentation is on that only slices can have.
+    """
+    flips = patch_flips(parameters.augmentation) if augmented else {}
+    size = tuple(reversed(parameters.patch_size))
+    if subjects:
+        size = tuple(min(n, full) for n, full in zip(size, store.open(subjects[0]).shape[1:], strict=True))
+    return ImagePatches(store, subjects, size, parameters.tumour_share, flips, random=augmented)
+
+
+def _box(inside: np.ndarray) -> Box | None:
+    """Bounding box of the voxels [z, y, x] that are true, if there are any."""
+    found = find_objects(inside.astype(np.uint8))
+    if not found:
+        return None
+    return np.array([axis.start for axis in found[0]], float), np.array([axis.stop for axis in found[0]], float)
+
+
+def _whole(file: SubjectFile) -> Box:
+    return np.zeros(3), np.array(file.shape[1:], float)
+
+
+def _block(centre: np.ndarray, size: Sequence[int], shape: Sequence[int]) -> tuple[slice, slice, slice]:
+    """The patch around a centre, moved so that it lies inside the volume; all (z, y, x)."""
+    starts = [int(np.clip(round(c - n / 2), 0, full - n)) for c, n, full in zip(centre, size, shape, strict=True)]
+    return tuple(slice(start, start + n) for start, n in zip(starts, size, strict=True))

@@ -49,9 +49,9 @@ class History(lightning.Callback):
 
 
 class EarlyLook(lightning.Callback):
-    """A picture of fixed validation slices at every validation: rows are samples; left truth, right prediction.
+    """A picture of fixed validation samples at every validation: rows are samples; left truth, right prediction.
 
-    Written to a folder and, if the run is tracked, logged to MLflow.
+    Of 3D patches it shows the middle axial slice. Written to a folder and, if the run is tracked, logged to MLflow.
 
     Args:
         folder: Where the PNG files go, ``step_000500.png`` and so on.
@@ -75,7 +75,8 @@ class EarlyLook(lightning.Callback):
             return
         truth = batch["images"][: self.samples]
         prediction = module.look({"images": truth}).float().clamp(0.0, 1.0)
-        tiles = torch.cat([truth, prediction], dim=1).cpu().numpy()  # [sample, 2 × modality, y, x]
+        both = torch.cat([truth, prediction], dim=1)  # [sample, 2 × modality, (z,) y, x]
+        tiles = (both if both.ndim == 4 else both[:, :, both.shape[2] // 2]).cpu().numpy()
         rows = [np.concatenate(list(row[:, ::-1]), axis=1) for row in tiles]  # y up: anterior on top
         picture = Image.fromarray((np.concatenate(rows) * 255).astype(np.uint8))
         self.folder.mkdir(parents=True, exist_ok=True)

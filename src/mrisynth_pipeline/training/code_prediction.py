@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mrisynth_pipeline.models.codebrain import CodeBrain
 from mrisynth_pipeline.sampling.slices import SliceParameters
-from mrisynth_pipeline.training.imputation import ImputationTraining, slice_psnr
+from mrisynth_pipeline.training.imputation import ImputationTraining, image_psnr, zero_filled
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 
 
@@ -39,7 +39,7 @@ class CodePrediction(ImputationTraining):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Float[Tensor, ""]:
         """Loss of the predicted codes against those of the complete stack."""
         images = batch["images"]
-        available = self.draw_available(images)
+        available = self.draw_available(images, self.step_generator())
         with torch.no_grad():
             target = self.method.autoencoder.encode(images)
         logits = self.method.predictor(images, available)
@@ -57,7 +57,7 @@ class CodePrediction(ImputationTraining):
         """Imputations of a batch under the validation subsets, for an early look."""
         images = batch["images"]
         available = self.validation_available(images)
-        return self.method.predict(images * available[:, :, None, None], available)
+        return self.method.predict(zero_filled(images, available), available)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Code loss and accuracy, and the PSNR of the imputed modalities."""
@@ -70,4 +70,4 @@ class CodePrediction(ImputationTraining):
         size = {"batch_size": len(images)}
         self.log("val_loss", self.method.predictor.loss(logits, target), **size)
         self.log("val_code_accuracy", self._accuracy(logits, target), prog_bar=True, **size)
-        self.log("val_psnr_missing", slice_psnr(prediction, images, ~available), prog_bar=True, **size)
+        self.log("val_psnr_missing", image_psnr(prediction, images, ~available), prog_bar=True, **size)

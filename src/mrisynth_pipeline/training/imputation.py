@@ -1,4 +1,6 @@
-"""What the trainings of slice-wise imputation share: availability draws, losses, the validation subsets."""
+"""What the trainings of imputation share, in 2D and 3D: availability draws, losses, the validation subsets."""
+
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,6 +11,21 @@ from mrisynth_pipeline.training.parameters import OptimisationParameters
 from mrisynth_pipeline.training.schedule import ScheduledTraining
 
 
+def on_voxels(
+    values: Tensor,  # [batch, modality]
+    images: Float[Tensor, "batch modality *spatial"],
+) -> Tensor:
+    """Values per sample and modality, ``[batch, modality]``, with axes of length 1 for the voxels of the images."""
+    return values.reshape(*values.shape, *(1,) * (images.ndim - 2))
+
+
+def zero_filled(
+    images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
+) -> Float[Tensor, "batch modality *spatial"]:
+    """The images as a network gets them: exactly 0 where a modality is missing."""
+    return images * on_voxels(available, images)
+
+
 def masked_mean(
     values: Float[Tensor, "batch modality"], mask: Bool[Tensor, "batch modality"]
 ) -> Float[Tensor, "modality"]:
@@ -16,21 +33,50 @@ def masked_mean(
     return torch.where(mask, values, 0.0).sum(0) / mask.sum(0)
 
 
+def _over_voxels(values: Float[Tensor, "batch modality *spatial"]) -> Float[Tensor, "batch modality"]:
+    return values.mean(tuple(range(2, values.ndim)))
+
+
 def mean_squared_error(
-    prediction: Float[Tensor, "batch modality y x"], target: Float[Tensor, "batch modality y x"]
+    prediction: Float[Tensor, "batch modality *spatial"], target: Float[Tensor, "batch modality *spatial"]
 ) -> Float[Tensor, "batch modality"]:
-    """Per slice and modality, over the pixels, in single precision."""
-    return (prediction.float() - target.float()).square().mean((2, 3))
+    """Per image and modality, over its voxels, in single precision."""
+    return _over_voxels((prediction.float() - target.float()).square())
 
 
-def slice_psnr(
-    prediction: Float[Tensor, "batch modality y x"],
-    target: Float[Tensor, "batch modality y x"],
-    missing: Bool[Tensor, "batch modality"],
+def mean_absolute_error(
+    prediction: Float[Tensor, "batch modality *spatial"], target: Float[Tensor, "batch modality *spatial"]
+) -> Float[Tensor, "batch modality"]:
+    """Per image and modality, over its voxels, in single precision."""
+    return _over_voxels((prediction.float() - target.float()).abs())
+
+
+def reconstruction_loss(
+    prediction: Float[Tensor, "batch modality *spatial"],
+    target: Float[Tensor, "batch modality *spatial"],
+    mask: Bool[Tensor, "batch modality"],
+    kind: Literal["psnr", "l1"],
 ) -> Float[Tensor, ""]:
-    """Mean PSNR in dB over the missing slices of a batch, prediction clamped to [0, 1], data range 1."""
+    """Reconstruction loss of the images that the mask takes: per modality over batch and voxels, then their mean.
+
+    ``psnr`` is 10·log10(MSE + 1e-8), the negative PSNR in dB for data of range 1; ``l1`` the mean absolute error.
+    Modalities that the mask takes from no sample do not count.
+    """
+    if kind == "psnr":
+        per_modality = 10.0 * torch.log10(masked_mean(mean_squared_error(prediction, target), mask) + 1e-8)
+    else:
+        per_modality = masked_mean(mean_absolute_error(prediction, target), mask)
+    return per_modality[mask.any(0)].mean()
+
+
+def image_psnr(
+    prediction: Float[Tensor, "batch modality *spatial"],
+    target: Float[Tensor, "batch modality *spatial"],
+    mask: Bool[Tensor, "batch modality"],
+) -> Float[Tensor, ""]:
+    """Mean PSNR in dB over the slices or patches that the mask takes, prediction clamped to [0, 1], data range 1."""
     errors = mean_squared_error(prediction.clamp(0.0, 1.0), target)
-    return (-10.0 * torch.log10(errors.clamp(min=1e-10)))[missing].mean()
+    return (-10.0 * torch.log10(errors.clamp(min=1e-10)))[mask].mean()
 
 
 class ImputationTraining(ScheduledTraining):
@@ -45,14 +91,19 @@ class ImputationTraining(ScheduledTraining):
         super().__init__(optimisation)
         self.n_modalities = n_modalities
 
-    def draw_available(self, images: Float[Tensor, "batch modality y x"]) -> Bool[Tensor, "batch modality"]:
-        """One subset per sample; depends on seed, step and rank alone, so that a resumed run draws the same."""
-        generator = torch.Generator().manual_seed(
+    def step_generator(self) -> torch.Generator:
+        """What a step draws from: depends on seed, step and rank alone, so that a resumed run draws the same."""
+        return torch.Generator().manual_seed(
             (self.optimisation.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank
         )
+
+    def draw_available(
+        self, images: Float[Tensor, "batch modality *spatial"], generator: torch.Generator
+    ) -> Bool[Tensor, "batch modality"]:
+        """One subset per sample, drawn from :meth:`step_generator`."""
         return draw_subsets(len(images), self.n_modalities, generator).to(images.device)
 
-    def validation_available(self, images: Float[Tensor, "batch modality y x"]) -> Bool[Tensor, "batch modality"]:
+    def validation_available(self, images: Float[Tensor, "batch modality *spatial"]) -> Bool[Tensor, "batch modality"]:
         """All subsets in turn, the same in every validation."""
         subsets = all_subsets(self.n_modalities).to(images.device)
         return subsets[torch.arange(len(images), device=images.device) % len(subsets)]
