@@ -1,5 +1,7 @@
 """Parameters of the evaluation."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from mrisynth_pipeline.parameters import Parameters
@@ -25,3 +27,30 @@ class EvaluationParameters(Parameters):
     """Resamples behind each confidence interval."""
     seed: int = 0
     """Seed of the bootstrap."""
+
+
+Amounts = tuple[Annotated[float, Field(gt=0.0, allow_inf_nan=False)], ...]
+
+
+class RobustnessParameters(Parameters):
+    """What misalignment of one input is measured (``params:robustness``)."""
+
+    translations_mm: Amounts = (1.0, 2.0, 4.0, 8.0)
+    """Lengths of shifts in random directions of space, in mm."""
+    rotations_deg: Amounts = (2.0, 5.0, 10.0)
+    """Angles about random axes through the middle of the grid, in degrees."""
+    translations_pixels: Amounts = (1.0, 2.0, 4.0, 8.0)
+    """Lengths of shifts along the axes of the axial plane, in pixels. Whole numbers need no interpolation."""
+    repeats: int = Field(2, ge=1)
+    """Motions per subject and amount."""
+    subjects: int | None = Field(None, ge=1)
+    """Most test subjects; ``None`` takes all."""
+    inputs: str = ""
+    """The contrasts given, such as ``t1+t2``, of which one is moved; empty: every contrast in turn is missing and
+    one of all the others is moved. At least two are needed: the others hold still."""
+    registration: bool = True
+    """Measure also what is left after the pipeline's own registration of the moved contrast (1 to 2 s per case)."""
+    workers: int | None = Field(None, ge=1)
+    """Processes that register, each one subject at a time; ``None`` uses every core, 1 stays in this process."""
+    seed: int = Field(0, ge=0)
+    """Seed of the motions."""
