@@ -58,15 +58,21 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compare_methods(
-    per_subject: pd.DataFrame, methods: Sequence[str], column: str, *, higher_is_better: bool
+    per_subject: pd.DataFrame,
+    methods: Sequence[str],
+    column: str,
+    *,
+    higher_is_better: bool,
+    reference: str | None = None,
 ) -> list[dict[str, object]]:
-    """Every method against every other on one measure, as one Holm family.
+    """Every method against every other, or all against one, on one measure, as one Holm family.
 
     Args:
         per_subject: Scores, one row per method × subject × (inputs, target), with ``column``.
         methods: Methods to compare.
         column: The measure.
         higher_is_better: Its direction.
+        reference: The method that all others are compared with; ``None`` compares every pair.
 
     Returns:
         One entry per pair of methods: ``measure``, ``first``, ``second``, ``n`` subjects,
@@ -74,7 +80,8 @@ def compare_methods(
         better), ``p``, ``p_holm``, ``significant`` and ``note`` (why significance was out of reach, or "").
     """
     entries = []
-    for first, second in combinations(methods, 2):
+    pairs = combinations(methods, 2) if reference is None else [(m, reference) for m in methods if m != reference]
+    for first, second in pairs:
         differences = _paired_differences(per_subject, first, second, column)
         if len(differences) == 0:
             continue

@@ -1,18 +1,15 @@
 """The report of a run: one HTML page that needs nothing but itself."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from matplotlib.figure import Figure
-from PIL import Image
 
 from mrisynth_pipeline.reporting import tables
 from mrisynth_pipeline.reporting.glossary import GLOSSARY
-from mrisynth_pipeline.reporting.page import render_page
-from mrisynth_pipeline.reporting.style import DOTS_PER_INCH, modality_label, png_bytes
+from mrisynth_pipeline.reporting.page import picture, render_page
+from mrisynth_pipeline.reporting.style import modality_label
 from mrisynth_pipeline.reporting.table import Table
 from mrisynth_pipeline.reporting.verdict import (
     baseline_warning,
@@ -32,8 +29,6 @@ COHORT_NAMES = {
     "mixed": "several archives",
 }
 """Kind of a cohort → its name in the report."""
-
-_PIXELS_PER_INCH = 110  # of CSS: figures are drawn for a printed page and shown slightly larger on screen
 
 Section = Literal["results", "examples", "segmentation", "training", "cohort"]
 
@@ -96,17 +91,6 @@ class ReportContext:
     """Further sentences that the reader must not miss."""
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """A figure as the template needs it."""
-
-    source: str
-    width: int
-    height: int
-    caption: str
-    section: str
-
-
 def render_report(context: ReportContext) -> str:
     """The report as one HTML document: styles and images inside, no script, no outside address.
 
@@ -117,7 +101,7 @@ def render_report(context: ReportContext) -> str:
         HTML text, every value escaped.
     """
     method = headline_method(context.scores, context.method) if context.scores else context.method
-    pictures = [_picture(figure) for figure in context.figures]
+    pictures = [picture(figure.image, figure.caption, figure.section) for figure in context.figures]
     return render_page(
         "report.html",
         {"duration": _duration, "modality": modality_label},
@@ -174,18 +158,6 @@ def _result_tables(context: ReportContext) -> dict[str, list[tuple[str, Table]]]
         "comparisons": [(name, tables.comparisons(scores, column)) for column, name in volume],
     }
     return {anchor: group for anchor, group in groups.items() if group[0][1].rows}
-
-
-def _picture(figure: ReportFigure) -> _Picture:
-    """PNG as a data address, with the size at which it was designed."""
-    png = figure.image if isinstance(figure.image, bytes) else png_bytes(figure.image)
-    with Image.open(io.BytesIO(png)) as image:
-        if image.format != "PNG":
-            raise ValueError(f"a report figure must be a PNG, not {image.format}")
-        scale = _PIXELS_PER_INCH / image.info.get("dpi", (DOTS_PER_INCH,))[0]
-        width, height = (round(side * scale) for side in image.size)
-    source = "data:image/png;base64," + base64.b64encode(png).decode()
-    return _Picture(source, width, height, figure.caption, figure.section)
 
 
 def _duration(seconds: float) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
-from mrisynth_pipeline.models.resunet import ResUNet, ResUNetArchitecture
 from mrisynth_pipeline.models.packaging import TrainedModel
+from mrisynth_pipeline.models.resunet import ResUNet, ResUNetArchitecture
 from mrisynth_pipeline.pipelines.translation import train_translator
 from mrisynth_pipeline.training.translation import TranslationParameters
 
