@@ -121,14 +121,13 @@ def _variants(summary: Mapping) -> Table:
         f"{_count(summary['seeds'], 'seed')} per variant{folds}; a subject is averaged over seeds first."
     )
     notes = ["SD of seeds: standard deviation of the mean PSNR between trainings."]
-    notes += dict.fromkeys(
-        entry["note"][:1].upper() + entry["note"][1:] + "." for entry in tests.values() if entry["note"]
-    )
+    doubts = [entry["note"] for entry in tests.values() if entry["note"]]
+    notes += dict.fromkeys(f"{text[:1].upper()}{text[1:]}." for text in doubts)
     return Table(caption, columns, tuple(rows), tuple(notes))
 
 
 def _offsets(entries: list[Mapping]) -> Table:
-    """Whether the shift is in the offsets: the stem, whose groups are the contrasts, and the best of the other layers."""
+    """Whether the shift is in the offsets: of the stem, whose groups are the contrasts, and of the best other layer."""
     rows = []
     for name in dict.fromkeys(entry["variant"] for entry in entries):
         own = [entry for entry in entries if entry["variant"] == name]

@@ -62,10 +62,8 @@ def settings_of(
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         option = ".".join(str(part) for part in fault["loc"])
-        where = f"aginet_ablation.variants.{name}"
-        raise InputError(
-            where, f"{option}: {fault['msg']}", "Name options of aginet.architecture and .training"
-        ) from error
+        remedy = "Name options of aginet.architecture and aginet.training"
+        raise InputError(f"aginet_ablation.variants.{name}", f"{option}: {fault['msg']}", remedy) from error
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
