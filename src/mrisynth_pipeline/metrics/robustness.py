@@ -96,11 +96,7 @@ def summarise_robustness(
             for kind in kinds
             for mm in cost_mm
         ],
-        "comparisons": [
-            {"kind": kind} | entry
-            for kind in kinds
-            for entry in _comparisons(over_repeats.reset_index(), methods, kind)
-        ],
+        "comparisons": [{"kind": kind} | entry for kind in kinds for entry in _comparisons(pairs, methods, kind)],
     }
 
 
