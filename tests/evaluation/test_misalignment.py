@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.evaluation.harness import through_the_door
 from mrisynth_pipeline.evaluation.misalignment import (
     displaced_inputs,
     draw_cases,
@@ -15,6 +16,7 @@ from mrisynth_pipeline.evaluation.misalignment import (
 )
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters, RobustnessParameters
 from mrisynth_pipeline.metrics.misalignment import CASE_KEYS, ROTATION_COLUMNS, TRANSLATION_COLUMNS
+from mrisynth_pipeline.models.baselines import MeanImage
 
 MODALITIES = ("t1", "t2", "pd")
 SPACING = (4.0, 3.0, 3.0)
@@ -124,6 +126,12 @@ class TestScores:
 
         scores = self.scored(brains, cases.query("moved == 't1' and target == 't2'"), still)
         assert scores["volume_psnr"].nunique() == 1
+
+    def test_a_method_behind_the_door_that_ignores_its_inputs_loses_nothing(self, brains, cases):
+        method = MeanImage(MODALITIES, brains.open("anna").shape[1:])
+        method.accumulate(torch.from_numpy(brains.open("bert").volumes()), torch.ones(3, dtype=torch.bool))
+        scores = self.scored(brains, cases, through_the_door(method, PARAMETERS))
+        assert (scores.groupby("target")[["volume_psnr", "slice_psnr"]].nunique() == 1).all(axis=None)
 
     @pytest.mark.parametrize("kind", ["translation_mm", "translation_pixels"])
     def test_a_method_that_copies_its_inputs_loses_more_the_further_one_went(self, brains, kind):

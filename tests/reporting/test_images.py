@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from mrisynth_pipeline.reporting.images import ORIENTATION, imputation_grid, segmentation_grid
+from mrisynth_pipeline.reporting.images import (
+    ORIENTATION,
+    imputation_grid,
+    misaligned_examples,
+    segmentation_grid,
+)
 from mrisynth_pipeline.reporting.style import png_bytes
 
 MODALITIES = ("t1", "t1c", "t2", "flair")
@@ -76,3 +81,40 @@ class TestSegmentationGrid:
         images, labels = head_slice
         figure = segmentation_grid(images[3], {"codebrain": labels}, backgrounds={"codebrain": images[1]})
         assert {image.get_array().max() for image in pictures(figure)[:2]} == {0.5, 0.6}
+
+
+class TestMisalignedExamples:
+    @staticmethod
+    def figure(head_slice, **options):
+        images, _ = head_slice
+        inputs = {"t1": images[0], "t2": images[2]}
+        displaced = {"t1": images[0], "t2": np.roll(images[2], 4, axis=1)}
+        methods = {"resunet": (images[1] * 0.5, images[1] * 0), "aginet": (images[1], images[1])}
+        return misaligned_examples(inputs, displaced, images[1], "t1c", methods, **options)
+
+    def test_both_halves_show_inputs_truth_imputations_and_errors(self, head_slice):
+        figure = self.figure(head_slice, subject="S7", motion="shifted by 4 mm")
+        assert len(pictures(figure)) == 2 * (2 + 1 + 2 + 2)
+        found = words(figure)
+        for word in ("Aligned", "Displaced", "Truth", "T2 moved", "ResUNet", "AGI-Net", "100.0 dB", ORIENTATION):
+            assert word in found
+        assert "T1 moved" not in found
+        assert "S7  T2 shifted by 4 mm, given T1 + T2" in found
+        assert png_bytes(figure).startswith(b"\x89PNG")
+
+    def test_errors_share_one_scale_and_are_those_of_their_half(self, head_slice):
+        errors = [image for image in pictures(self.figure(head_slice)) if image.get_cmap().name == "inferno"]
+        assert {image.get_clim() for image in errors} == {(0, 0.3)}
+        assert [float(image.get_array().max()) for image in errors] == pytest.approx([0.3, 0, 0.6, 0])
+
+    def test_the_head_is_not_cropped_away_where_it_was_moved(self):
+        head = np.zeros((30, 30))
+        head[10:20, 10:20] = 0.5
+        figure = misaligned_examples({"t1": head}, {"t1": np.roll(head, 4, axis=1)}, head, "t2", {"mean": (head, head)})
+        assert {image.get_array().shape for image in pictures(figure) if image.get_cmap().name == "gray"} == {(16, 20)}
+
+    def test_nothing_to_show_is_refused(self, head_slice):
+        images, _ = head_slice
+        same = {"t1": images[0]}
+        with pytest.raises(ValueError, match="nothing to show"):
+            misaligned_examples(same, same, images[1], "t1c", {"aginet": (images[1], images[1])})

@@ -49,7 +49,7 @@ class RobustnessParameters(Parameters):
     """The contrasts given, such as ``t1+t2``, of which one is moved; empty: every contrast in turn is missing and
     one of all the others is moved. At least two are needed: the others hold still."""
     registration: bool = True
-    """Measure also what is left after the pipeline's own registration of the moved contrast (1 to 2 s per case)."""
+    """Measure also what the pipeline's own registration of the moved contrast leaves (about a second per case)."""
     workers: int | None = Field(None, ge=1)
     """Processes that register, each one subject at a time; ``None`` uses every core, 1 stays in this process."""
     seed: int = Field(0, ge=0)

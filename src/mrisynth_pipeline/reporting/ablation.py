@@ -6,7 +6,7 @@ from statistics import fmean
 from mrisynth_pipeline.metrics.comparison import SIGNIFICANCE
 from mrisynth_pipeline.reporting.page import picture, render_page
 from mrisynth_pipeline.reporting.report import COHORT_NAMES
-from mrisynth_pipeline.reporting.robustness import misalignment_cost, robustness_curves
+from mrisynth_pipeline.reporting.robustness import cost_table, robustness_curves
 from mrisynth_pipeline.reporting.style import method_label
 from mrisynth_pipeline.reporting.table import (
     ABSENT,
@@ -54,7 +54,9 @@ def ablation_verdict(summary: Mapping) -> list[str]:
 
 def ablation_tables(summary: Mapping) -> list[Table]:
     """Variants, cost of misalignment, and what the offsets carry."""
-    tables = [_variants(summary), misalignment_cost(summary["robustness"])]
+    robustness = summary["robustness"]
+    tables = [_variants(summary)]
+    tables += [cost_table(robustness, kind) for kind in robustness["kinds"]]
     return tables + ([_offsets(summary["offsets"])] if summary["offsets"] else [])
 
 

@@ -27,6 +27,11 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "Structural similarity (Wang 2004), Gaussian window of 11 voxels (σ = 1.5), data range 1, times 100; "
         "higher is better. SSIM3D uses the window in three dimensions and is averaged over the brain.",
     ),
+    (
+        "Mean displacement",
+        "By how many millimetres the voxels of the brain lie wrong on average after a shift or a turn. What a "
+        "misalignment costs is the score with aligned inputs minus that with one of them moved.",
+    ),
     ("MAE ×1000", "Mean absolute error of intensities in [0, 1], times 1000; lower is better."),
     (
         "SD, CI",

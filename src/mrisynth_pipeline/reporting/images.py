@@ -104,6 +104,78 @@ def imputation_grid(
     return figure
 
 
+def misaligned_examples(
+    inputs: Mapping[str, Float[np.ndarray, "y x"]],
+    displaced: Mapping[str, Float[np.ndarray, "y x"]],
+    truth: Float[np.ndarray, "y x"],
+    target: str,
+    imputations: Mapping[str, tuple[Float[np.ndarray, "y x"], Float[np.ndarray, "y x"]]],
+    *,
+    subject: str = "",
+    motion: str = "",
+    largest_error: float = 0.3,
+) -> Figure:
+    """One axial slice, aligned in the upper half and with one input displaced in the lower.
+
+    In each half: the inputs, the truth, and for every method what it made of them with its error below. The outline
+    of the head as it should lie is drawn over the displaced input.
+
+    Args:
+        inputs: Contrast → slice in [0, 1], as prepared.
+        displaced: The same contrasts, of which one was moved.
+        truth: The contrast that is missing.
+        target: Its name.
+        imputations: Method → what it made of the aligned and of the displaced inputs.
+        subject: Shown in the title.
+        motion: How the input was moved, in words (``shifted by 4 mm``); shown in the title.
+        largest_error: Absolute error (of the unit range) at the bright end of the one colour scale.
+
+    Raises:
+        ValueError: There is no imputation to show, or no input was moved.
+    """
+    moved = [name for name in inputs if not np.array_equal(inputs[name], displaced[name])]
+    if not imputations or not moved:
+        raise ValueError(f"nothing to show: {len(imputations)} methods, {len(moved)} inputs that were moved")
+    window = _head_window(np.stack([truth, *inputs.values(), *displaced.values()]))
+    head = np.any([image[window] > 0 for image in inputs.values()], axis=0)
+    aspect = head.shape[0] / head.shape[1]
+    n_columns = 2 + len(imputations)
+    cell = 0.96 * PAGE_WIDTH / n_columns
+    gap = 0.2
+    height = _HEAD + 4 * (cell * aspect + 0.05) + gap + 0.15
+    with styled():
+        figure = new_figure(height, dark=True)
+        title = f"{modality_label(moved[0])} {motion}".strip()
+        _head(figure, height, f"{subject}  {title}, " if subject else f"{title}, ", subset_label("+".join(inputs)))
+        outer = figure.add_gridspec(2, 1, left=0.02, right=0.98, top=1 - _HEAD / height, bottom=0.15 / height,
+                                    hspace=2 * gap / (height - _HEAD - 0.15 - gap))  # fmt: skip
+        for half, given in enumerate((inputs, displaced)):
+            grid = outer[half].subgridspec(2, n_columns, wspace=0.04, hspace=0.04)
+            stack = grid[:, 0].subgridspec(max(len(given), 2), 1, hspace=0.04)
+            for row, (name, image) in enumerate(sorted(given.items(), key=lambda item: item[0] not in moved)):
+                is_moved = half == 1 and name in moved
+                axes = _scan(figure.add_subplot(stack[row, 0]), image[window], head if is_moved else None)
+                axes.set_anchor("NW")
+                _corner(axes, f"{modality_label(name)} moved" if is_moved else modality_label(name))
+                if row == 0:
+                    _column_title(axes, "Displaced" if half else "Aligned")
+                    _mark_sides(axes)
+            axes = _scan(figure.add_subplot(grid[0, 1]), truth[window])
+            _corner(axes, modality_label(target))
+            if half == 0:
+                _column_title(axes, "Truth")
+            for column, (method, both) in enumerate(imputations.items(), start=2):
+                imputed = np.clip(both[half], 0, 1)
+                axes = _scan(figure.add_subplot(grid[0, column]), imputed[window])
+                _corner(axes, _psnr_text(imputed, truth))
+                if half == 0:
+                    _column_title(axes, method_label(method))
+                error = np.abs(imputed - truth)[window]
+                picture = _show(figure.add_subplot(grid[1, column]), error, cmap="inferno", vmax=largest_error)
+            _error_scale(figure, figure.add_subplot(grid[1, 1]), picture, largest_error)
+    return figure
+
+
 def segmentation_grid(
     image: Float[np.ndarray, "y x"],
     label_maps: Mapping[str, Integer[np.ndarray, "y x"]],

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from mrisynth_pipeline.reporting import tables
 from mrisynth_pipeline.reporting.glossary import GLOSSARY
 from mrisynth_pipeline.reporting.page import picture, render_page
+from mrisynth_pipeline.reporting.robustness import cost_table
 from mrisynth_pipeline.reporting.style import modality_label
 from mrisynth_pipeline.reporting.table import Table
 from mrisynth_pipeline.reporting.verdict import (
@@ -30,7 +31,7 @@ COHORT_NAMES = {
 }
 """Kind of a cohort → its name in the report."""
 
-Section = Literal["results", "examples", "segmentation", "training", "cohort"]
+Section = Literal["results", "examples", "segmentation", "robustness", "training", "cohort"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class ReportContext:
     """From ``summarise_segmentation``."""
     segmentation_absent: str = "No segmentation was scored in this run."
     """Why there is no ``segmentation``, e.g. that the cohort has no tumour labels."""
+    robustness: Mapping | None = None
+    """From ``summarise_robustness``; its section, with the figures that belong to it, is left out where it is ``None``."""
     figures: Sequence[ReportFigure] = ()
     """Figures, in the order of their sections."""
     cohort_summary: Mapping | None = None
@@ -114,6 +117,9 @@ def render_report(context: ReportContext) -> str:
         segmentation_table=tables.segmentation_table(context.segmentation, context.cohort)
         if context.segmentation
         else None,
+        robustness_tables=[
+            cost_table(context.robustness, kind) for kind in (context.robustness or {}).get("kinds", [])
+        ],
         pictures={section: [p for p in pictures if p.section == section] for section in Section.__args__},
         fingerprint=context.data_fingerprint or (context.cohort_summary or {}).get("fingerprint", ""),
         glossary=GLOSSARY,

@@ -4,15 +4,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.evaluation.misalignment import displaced_inputs, voxel_spacing
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.pipelines.examples import case_name, missing_channel, shown_cases
 from mrisynth_pipeline.pipelines.figures import empty_figure
 from mrisynth_pipeline.pipelines.methods import METHODS, SKIPPED, TRAINED
 from mrisynth_pipeline.pipelines.products import may_lack
+from mrisynth_pipeline.pipelines.robustness.nodes import motion_in_words, shown_case
 from mrisynth_pipeline.reporting.charts import (
     code_usage,
     pair_heatmap,
@@ -20,7 +23,8 @@ from mrisynth_pipeline.reporting.charts import (
     segmentation_bars,
     training_curves,
 )
-from mrisynth_pipeline.reporting.images import imputation_grid, segmentation_grid
+from mrisynth_pipeline.reporting.images import imputation_grid, misaligned_examples, segmentation_grid
+from mrisynth_pipeline.reporting.robustness import misalignment_cost, robustness_curves
 from mrisynth_pipeline.sampling.slices import telling_slice
 
 CURVES = {
@@ -130,3 +134,40 @@ def draw_segmentations(
             backgrounds={method: shown[f"{method}/image"] for method in methods if method != "real"},
         )
     return figures or {"none": empty_figure("No test subject with a label map.")}
+
+
+@may_lack("*misaligned_slices", "misalignments")
+def draw_robustness(
+    summary: dict[str, Any],
+    study: dict[str, Any],
+    subjects: SubjectStore,
+    cases: pd.DataFrame | None,
+    *slices: dict[str, np.ndarray] | None,
+) -> dict[str, Figure]:
+    """Quality against the size of a misalignment, its cost per millimetre, and what it looks like; none if not tried."""
+    if SKIPPED in summary:
+        return {"none": empty_figure(summary[SKIPPED])}
+    figures = {"curves": robustness_curves(summary), "cost": misalignment_cost(summary)}
+    shown = {
+        method: (found["aligned"], found["displaced"])
+        for method, found in zip(METHODS, slices, strict=True)
+        if method in summary["methods"] and found
+    }
+    case = None if cases is None else shown_case(cases)
+    if case is None or not shown:
+        return figures
+    file, modalities = subjects.open(case["subject"]), study["modalities"]
+    volumes = torch.from_numpy(file.volumes())
+    moved = displaced_inputs(volumes, case, tuple(modalities), voxel_spacing(file))
+    z = telling_slice(file.mask(), file.segmentation())
+    given = [modalities.index(name) for name in case["inputs"].split("+")]
+    example = misaligned_examples(
+        {modalities[channel]: volumes[channel, z].numpy() for channel in given},
+        {modalities[channel]: moved[channel, z].numpy() for channel in given},
+        volumes[modalities.index(case["target"]), z].numpy(),
+        case["target"],
+        shown,
+        subject=case["subject"],
+        motion=motion_in_words(case),
+    )
+    return figures | {"example": example}

@@ -30,6 +30,14 @@ CAPTIONS: dict[str, tuple[Section, str | Mapping[str, str]]] = {
         "segmentation",
         "Dice of each tumour region with one contrast blank or imputed; the line is that of all real contrasts.",
     ),
+    "robustness_figures": (
+        "robustness",
+        {
+            "curves": "PSNR with one input moved by so much; bands are confidence intervals over subjects.",
+            "cost": "PSNR lost, against the mean displacement of the brain.",
+            "example": "The farthest shift: aligned inputs above, one of them moved below.",
+        },
+    ),
     "example_imputations": (
         "examples",
         "{key}: inputs, truth, imputations and absolute errors; the slice with the most tumour core.",
@@ -51,6 +59,7 @@ def write_report(
     study: dict[str, Any],
     scores: dict[str, Any],
     segmentation: dict[str, Any],
+    robustness: dict[str, Any],
     manifest_summary: dict[str, Any],
     split: dict[str, Any],
     index: pd.DataFrame,
@@ -73,6 +82,7 @@ def write_report(
             scores=scores,
             segmentation=None if SKIPPED in segmentation else segmentation,
             segmentation_absent=f"No downstream segmentation: {segmentation.get(SKIPPED, '')}.",
+            robustness=None if SKIPPED in robustness else robustness,
             figures=[figure for name, content in figures.items() for figure in _figures(name, content)],
             cohort_summary=manifest_summary,
             failed_subjects=failed.to_dict("records"),

@@ -9,12 +9,17 @@ from mrisynth_pipeline.pipelines.reporting.drawing import (
     draw_curves,
     draw_examples,
     draw_heat_maps,
+    draw_robustness,
     draw_scores_by_inputs,
     draw_segmentation_bars,
     draw_segmentations,
 )
 from mrisynth_pipeline.pipelines.reporting.nodes import print_results, write_report
-from mrisynth_pipeline.pipelines.reporting.summaries import summarise_downstream, summarise_evaluation
+from mrisynth_pipeline.pipelines.reporting.summaries import (
+    summarise_downstream,
+    summarise_evaluation,
+    summarise_misalignment,
+)
 
 FIGURES = (
     "registration_montage",
@@ -25,6 +30,7 @@ FIGURES = (
     "segmentation_bars",
     "example_imputations",
     "example_segmentations",
+    "robustness_figures",
 )
 """Figures of the report; their sections and captions stand in ``nodes.py``."""
 
@@ -53,6 +59,12 @@ def create_pipeline(**_: object) -> Pipeline:
             "segmentation_summary",
             name="summarise_segmentation",
         ),
+        Node(
+            summarise_misalignment,
+            ["study", "params:evaluation", *(f"{m}.robustness_scores" for m in METHODS)],
+            "robustness_summary",
+            name="summarise_robustness",
+        ),
     ]
     figures = [
         Node(draw_curves, ["evaluation_summary", *HISTORIES], "training_curves", name="draw_training_curves"),
@@ -78,6 +90,15 @@ def create_pipeline(**_: object) -> Pipeline:
             "example_segmentations",
             name="draw_example_segmentations",
         ),
+        Node(
+            draw_robustness,
+            [
+                *("robustness_summary", "study", "subjects", "misalignments"),
+                *(f"{m}.misaligned_slices" for m in METHODS),
+            ],
+            "robustness_figures",
+            name="draw_robustness",
+        ),
     ]
     page = [
         Node(
@@ -92,6 +113,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 "study": "study",
                 "scores": "evaluation_summary",
                 "segmentation": "segmentation_summary",
+                "robustness": "robustness_summary",
                 "manifest_summary": "manifest_summary",
                 "split": "split_summary",
                 "index": "preprocessing_index",

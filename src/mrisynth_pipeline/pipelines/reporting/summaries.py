@@ -6,6 +6,7 @@ import pandas as pd
 
 from mrisynth_pipeline.evaluation.downstream import COLUMNS
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
+from mrisynth_pipeline.metrics.robustness import summarise_robustness
 from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
 from mrisynth_pipeline.metrics.statistics import summarise_scores
 from mrisynth_pipeline.pipelines.methods import SKIPPED
@@ -41,3 +42,15 @@ def summarise_downstream(
         return {SKIPPED: "no tumour has been segmented yet (kedro run --pipelines segmentation)"}
     table = pd.concat(tables, ignore_index=True)[list(COLUMNS)]
     return summarise_segmentation(table, n_resamples=parameters.bootstrap_samples, seed=parameters.seed)
+
+
+@may_lack("*robustness_scores")
+def summarise_misalignment(
+    study: dict[str, Any], parameters: EvaluationParameters, *scores: pd.DataFrame | None
+) -> dict[str, Any]:
+    """What misalignment costs every method that was tried; or why nothing is known of it."""
+    tables = of_this_study(study, scores)
+    if not tables:
+        return {SKIPPED: "no method was given misaligned inputs (kedro run --pipelines robustness,reporting)"}
+    table = pd.concat(tables, ignore_index=True)
+    return summarise_robustness(table, n_resamples=parameters.bootstrap_samples, seed=parameters.seed)
