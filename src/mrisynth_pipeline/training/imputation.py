@@ -23,7 +23,7 @@ def zero_filled(
     images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
 ) -> Float[Tensor, "batch modality *spatial"]:
     """The images as a network gets them: exactly 0 where a modality is missing."""
-    return images * on_voxels(available, images)
+    return torch.where(on_voxels(available, images), images, 0.0)
 
 
 def masked_mean(
