@@ -181,6 +181,14 @@ def test_shifts_are_in_millimetres_up_to_the_largest():
     assert (ways.mean(0).abs() < torch.tensor([1.0, 0.5])).all()  # standard errors: 0.25 and 0.12
 
 
+def test_displacements_are_exact_in_a_training_of_mixed_precision():
+    images, available = stacks(), torch.ones(4, 3, dtype=torch.bool)
+    arguments = (images, available, MisalignmentParameters(translation_mm=3.0, rotation_deg=5.0), SPACING)
+    exact = misalign(*arguments, torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(misalign(*arguments, torch.Generator().manual_seed(0)), exact)
+
+
 def test_any_size_is_padded_as_at_the_door(translator):
     module = watched(translator())
     images = torch.rand(2, 3, 33, 46)
