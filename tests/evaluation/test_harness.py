@@ -79,6 +79,31 @@ def test_a_contrast_that_was_never_scanned_is_neither_given_nor_scored(store):
     assert sorted(zip(rows["inputs"], rows["target"], strict=True)) == [("flair", "t1"), ("t1", "flair")]
 
 
+def t1_and_t2_to_flair(available, target):
+    return bool(available[:2].all()) and target == 2
+
+
+def test_what_a_method_does_not_cover_is_neither_run_nor_scored(store):
+    asked = []
+
+    def predict(volumes, available):
+        asked.append(available.tolist())
+        return volumes
+
+    scores = score_cohort("x", predict, store, ["whole"], MODALITIES, PARAMETERS, {}, covers=t1_and_t2_to_flair)
+    assert scores[["inputs", "target"]].values.tolist() == [["t1+t2", "flair"]]
+    assert asked == [[True, True, False]]
+    everything = score_cohort("x", peek, store, ["whole"], MODALITIES, PARAMETERS, {})
+    same = everything[(everything["inputs"] == "t1+t2") & (everything["target"] == "flair")].reset_index(drop=True)
+    pd.testing.assert_frame_equal(scores, same)
+
+
+def test_a_method_whose_inputs_nobody_has_is_said(store):
+    write(store, "lacks_t2", present=(True, False, True))
+    with pytest.raises(RuntimeError, match="x cannot be scored"):
+        score_cohort("x", peek, store, ["lacks_t2"], MODALITIES, PARAMETERS, {}, covers=t1_and_t2_to_flair)
+
+
 def test_a_subject_on_which_a_method_fails_is_left_out_and_said(store, caplog):
     write(store, "bad")
 
@@ -112,3 +137,12 @@ def test_downstream_segmentation_replaces_one_contrast_at_a_time(store):
     assert set(imputed["missing"]) == set(MODALITIES)
     assert (blank.loc[blank["missing"] == "t2", "dice"] == 0).all()
     assert (blank.loc[blank["missing"] != "t2", "dice"] == 1).all()
+
+
+def test_downstream_segmentation_asks_a_method_only_for_what_it_covers(store):
+    segmenter = Segmenter(MODALITIES, width=8, blocks_down=(1, 1)).eval()
+    scores = score_downstream("x", peek, segmenter, store, ["whole"], (1.0, 1.0, 1.0), covers=t1_and_t2_to_flair)
+    assert set(scores["missing"]) == {"flair"}
+    nothing = score_downstream("x", peek, segmenter, store, ["whole"], (1.0, 1.0, 1.0), covers=lambda *_: False)
+    assert nothing.empty
+    assert list(nothing.columns) == list(COLUMNS)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from mrisynth_pipeline.models.blocks.discriminators import PatchDiscriminator
 from mrisynth_pipeline.models.blocks.nafnet import LayerNorm2d, NAFBlock, NAFDecoder, NAFEncoder
 from mrisynth_pipeline.models.blocks.quantisers import ScalarCodes
 
@@ -82,3 +83,33 @@ def test_channels_last_is_only_a_layout():
     expected = encoder(x)
     assert torch.allclose(encoder.to(memory_format=torch.contiguous_format)(x), expected, atol=1e-5)
     assert F.mse_loss(expected, torch.zeros_like(expected)) > 0
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_the_discriminator_scores_patches_of_slices_and_volumes(spatial_dims):
+    discriminator = PatchDiscriminator(4, 2, width=2, spatial_dims=spatial_dims)
+    smallest = discriminator.smallest_image
+    assert discriminator(torch.rand(1, 4, *(smallest,) * spatial_dims)).shape == (1, 2) + (1,) * spatial_dims
+    assert discriminator(torch.rand(3, 4, *(50, 64, 32)[:spatial_dims])).shape == (3, 2, *(2, 3, 1)[:spatial_dims])
+    with pytest.raises((RuntimeError, ValueError)):
+        discriminator(torch.rand(1, 4, *(smallest - 1,) * spatial_dims))
+    assert list(discriminator.state_dict()) == [
+        *(f"layers.{i}.{part}" for i in (0, 2, 5, 8) for part in ("weight", "bias")),
+        "layers.11.weight",
+    ]
+
+
+def test_the_discriminator_in_3d_is_that_in_2d_where_nothing_changes_along_z():
+    """Kernels that read one slice of the four: what is left is the discriminator of slices."""
+    torch.manual_seed(0)
+    flat, deep = PatchDiscriminator(3, 2, width=2), PatchDiscriminator(3, 2, width=2, spatial_dims=3)
+    for wide, narrow in zip(deep.parameters(), flat.parameters(), strict=True):
+        if narrow.ndim == 1:
+            wide.data.copy_(narrow.data)
+        else:
+            wide.data.zero_()
+            wide.data[:, :, 1] = narrow.data
+    images = torch.rand(2, 3, 32, 48)
+    volumes = images[:, :, None].expand(-1, -1, 64, -1, -1)
+    maps = deep(volumes)
+    assert torch.allclose(maps[:, :, 1], flat(images), atol=1e-4)

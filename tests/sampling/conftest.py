@@ -40,3 +40,10 @@ def store(tmp_path) -> SubjectStore:
     for seed, name in enumerate("abc"):
         write_subject(subjects.path(name), make_subject(name, seed))
     return subjects
+
+
+@pytest.fixture
+def unlabelled(store) -> str:
+    """A fourth subject, without a label map."""
+    write_subject(store.path("unlabelled"), make_subject("unlabelled", 3, label=False))
+    return "unlabelled"

@@ -1,5 +1,6 @@
 """Trainings learn, resume exactly, and never go on from a foreign checkpoint."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import lightning
@@ -13,6 +14,7 @@ from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainArchitecture
 from mrisynth_pipeline.training.autoencoding import Autoencoding, AutoencodingParameters
 from mrisynth_pipeline.training.code_prediction import CodePrediction, CodePredictionParameters
 from mrisynth_pipeline.training.fit import fit, last_validation
+from mrisynth_pipeline.training.translation import Translation, TranslationParameters
 
 ARCHITECTURE = CodeBrainArchitecture(posterior_width=4, common_width=4, decoder_width=4, depth=1)
 OPTIMISATION = {
@@ -69,19 +71,36 @@ def train(module, data: Dataset, work_dir: Path, fingerprint: str = "same") -> p
     return fit(module, data, Blobs(), module.optimisation, work_dir, fingerprint, [])
 
 
-def test_a_killed_training_resumes_as_if_nothing_had_happened(tmp_path):
-    whole = autoencoding()
+@pytest.fixture(params=["autoencoding", "translation"])
+def make_training(request, translator) -> Callable[[], lightning.LightningModule]:
+    """The trainings that step two networks, which Lightning does not do by itself."""
+    if request.param == "autoencoding":
+        return autoencoding
+
+    def translation() -> Translation:
+        lightning.seed_everything(0, verbose=False)
+        misalignment = {"translation_mm": 2.0, "rotation_deg": 5.0}
+        parameters = TranslationParameters(
+            optimisation=OPTIMISATION, discriminator_width=4, l1_weight=10.0, misalignment=misalignment
+        )
+        return Translation(translator(), parameters, (1.0, 1.0, 1.0))
+
+    return translation
+
+
+def test_a_killed_training_resumes_as_if_nothing_had_happened(make_training, tmp_path):
+    whole = make_training()
     history = train(whole, Blobs(), tmp_path / "whole")
 
     with pytest.raises(PowerCutError):
-        train(autoencoding(), Interrupted(samples=15), tmp_path / "killed")  # dies in step 8, checkpoint after 6
+        train(make_training(), Interrupted(samples=15), tmp_path / "killed")  # dies in step 8, checkpoint after 6
     assert (tmp_path / "killed" / "resume.ckpt").exists()
-    resumed = autoencoding()
+    resumed = make_training()
     resumed_history = train(resumed, Blobs(), tmp_path / "killed")
 
     for name, value in whole.state_dict().items():
         assert torch.allclose(value, resumed.state_dict()[name], atol=1e-6), name
-    columns = ["step", "train_loss", "val_psnr_missing"]
+    columns = ["step", "train_loss", "train_discriminator_loss", "val_psnr_missing"]
     np.testing.assert_allclose(history[columns].to_numpy(), resumed_history[columns].to_numpy(), rtol=1e-4)
     assert not (tmp_path / "killed" / "resume.ckpt").exists()
 

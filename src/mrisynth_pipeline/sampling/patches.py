@@ -114,7 +114,7 @@ class PatchParameters(Parameters):
 
     augmentation: AugmentationParameters = AugmentationParameters()
     """Transforms of the training samples; patches take the flips alone."""
-    patch_size: tuple[int, int, int] = Field((96, 96, 96))
+    patch_size: tuple[int, int, int] = (96, 96, 96)
     """Training patch (x, y, z) in voxels; cut to the model grid where that is smaller. No effect on 2D training."""
     tumour_share: float = Field(0.0, ge=0.0, le=1.0)
     """Probability that a patch is centred in the tumour's box, in subjects whose tumour is labelled, rather than

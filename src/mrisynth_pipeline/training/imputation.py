@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from mrisynth_pipeline.sampling.availability import all_subsets, draw_subsets
@@ -12,10 +12,9 @@ from mrisynth_pipeline.training.schedule import ScheduledTraining
 
 
 def on_voxels(
-    values: Tensor,  # [batch, modality]
-    images: Float[Tensor, "batch modality *spatial"],
-) -> Tensor:
-    """Values per sample and modality, ``[batch, modality]``, with axes of length 1 for the voxels of the images."""
+    values: Shaped[Tensor, "batch modality"], images: Float[Tensor, "batch modality *spatial"]
+) -> Shaped[Tensor, "batch modality *one"]:
+    """Values per sample and modality with axes of length 1 for the voxels of the images."""
     return values.reshape(*values.shape, *(1,) * (images.ndim - 2))
 
 
@@ -23,7 +22,7 @@ def zero_filled(
     images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
 ) -> Float[Tensor, "batch modality *spatial"]:
     """The images as a network gets them: exactly 0 where a modality is missing."""
-    return images * on_voxels(available, images)
+    return torch.where(on_voxels(available, images), images, 0.0)
 
 
 def masked_mean(

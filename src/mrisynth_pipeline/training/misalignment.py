@@ -53,4 +53,5 @@ def misalign(
 
     translation = uniform(dims) * parameters.translation_mm / spacing.to(images.device)
     rotation = uniform(1 if dims == 2 else 3) * torch.pi * parameters.rotation_deg / 180.0
-    return displace(images.flatten(0, 1), translation, rotation, spacing.tolist()).reshape(images.shape)
+    with torch.autocast(images.device.type, enabled=False):  # in half precision coordinates would be off by half voxels
+        return displace(images.flatten(0, 1), translation, rotation, spacing.tolist()).reshape(images.shape)

@@ -1,0 +1,79 @@
+"""Patches for imputation: where they lie, and which augmentation they take."""
+
+import numpy as np
+import pytest
+import torch
+
+from mrisynth_pipeline.sampling.augmentation import AugmentationParameters, patch_flips
+from mrisynth_pipeline.sampling.patches import ImagePatches, PatchParameters, patch_samples
+
+
+def flips(**options) -> AugmentationParameters:
+    """No transform but the flips that are asked for."""
+    none = dict.fromkeys(("flip_left_right", "flip_anterior_posterior", "rotate90", "affine", "elastic"), False)
+    return AugmentationParameters(**none | options)
+
+
+def place(volumes: np.ndarray, patch: torch.Tensor) -> np.ndarray:
+    """First voxel (z, y, x) of an unflipped patch: every voxel of the brain has a value of its own."""
+    inside = np.argwhere(patch[0].numpy() > 0)[0]
+    return np.argwhere(volumes[0] == patch[0].numpy()[tuple(inside)])[0] - inside
+
+
+def test_image_patches_are_cut_from_the_volumes_around_any_point_of_the_brain(store):
+    dataset, volumes = ImagePatches(store, ["a"], size=(4, 4, 4)), store.open("a").volumes()
+    corners = []
+    for seed in range(150):
+        sample = dataset[0, seed]
+        assert set(sample) == {"images", "present"}
+        assert sample["present"].tolist() == [True, True, True]
+        z, y, x = corner = place(volumes, sample["images"])
+        assert np.array_equal(sample["images"].numpy(), volumes[:, z : z + 4, y : y + 4, x : x + 4])
+        corners.append(corner)
+    # The brain's box goes from (2, 3, 4) to (10, 13, 20): so do the middles of the patches.
+    assert (np.min(corners, axis=0) == [0, 1, 2]).all()
+    assert (np.max(corners, axis=0) == [8, 11, 18]).all()
+    assert torch.equal(dataset[0, 7]["images"], dataset[0, 7]["images"])
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 15), (0.5, 35, 70), (1.0, 100, 100)])
+def test_a_share_of_image_patches_is_centred_in_the_tumour_where_asked(store, share, least, most):
+    dataset, volumes = ImagePatches(store, ["a"], size=(2, 2, 2), tumour_share=share), store.open("a").volumes()
+    centres = np.array([place(volumes, dataset[0, seed]["images"]) + 1 for seed in range(100)])
+    inside = ((centres >= (4, 5, 14)) & (centres <= (7, 8, 18))).all(1).sum()
+    assert least <= inside <= most
+
+
+def test_without_a_label_map_the_brain_is_drawn_from(store, unlabelled):
+    dataset, volumes = ImagePatches(store, [unlabelled], (4, 4, 4), tumour_share=1.0), store.open(unlabelled).volumes()
+    corners = np.array([place(volumes, dataset[0, seed]["images"]) for seed in range(100)])
+    assert (np.ptp(corners, axis=0) >= 6).all()
+
+
+def test_a_validation_patch_is_the_middle_of_the_brain_and_always_the_same(store):
+    parameters = PatchParameters(patch_size=(8, 6, 4))
+    dataset, volumes = patch_samples(store, ["b"], parameters, augmented=False), store.open("b").volumes()
+    for seed in (0, 1):
+        assert np.array_equal(dataset[0, seed]["images"].numpy(), volumes[:, 4:8, 5:11, 8:16])
+
+
+def test_patch_samples_fit_the_grid_and_are_mirrored_as_the_parameters_say(store):
+    options = flips(flip_left_right=True, flip_anterior_posterior=True)
+    parameters = PatchParameters(patch_size=(96, 96, 4), augmentation=options)
+    dataset = patch_samples(store, ["a", "b"], parameters)
+    assert dataset[0, 0]["images"].shape == (3, 4, 16, 24)
+    whole = PatchParameters(patch_size=(96, 96, 96), augmentation=options)
+    volumes, turns = store.open("a").volumes(), {(): 0, (-1,): 0, (-2,): 0, (-2, -1): 0}
+    for seed in range(60):
+        images = patch_samples(store, ["a"], whole)[0, seed]["images"].numpy()
+        turns[next(axes for axes in turns if np.array_equal(images, np.flip(volumes, axes)))] += 1
+    assert min(turns.values()) >= 5  # expected 15 each
+    assert len(patch_samples(store, [], parameters)) == 0
+
+
+def test_what_patches_cannot_have_is_refused_by_name(store):
+    with pytest.raises(ValueError, match=r"augmentation\.rotate90 and augmentation\.affine and augmentation\.elastic"):
+        patch_samples(store, ["a"], PatchParameters())
+    assert len(patch_samples(store, ["a"], PatchParameters(), augmented=False)) == 1
+    assert patch_flips(flips()) == {}
+    assert patch_flips(flips(flip_left_right=True, probability=0.3)) == {-1: 0.3}
