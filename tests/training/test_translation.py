@@ -140,7 +140,7 @@ def test_the_verdict_depends_on_the_condition(translator):
 
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 def test_misalignment_moves_inputs_and_never_targets(translator, spatial_dims):
-    options = {"misalignment": {"translation_mm": 3.0, "rotation_deg": 5.0}}
+    options = {"misalignment": {"translation_mm": 3.0, "rotation_deg": 5.0, "moved": "all_but_first"}}
     module, images = watched(translator("t1+t2->pd", spatial_dims), **options), stacks(spatial_dims)
     module.training_step({"images": images}, 0)
     inputs, _ = module.network.calls[0]
@@ -172,13 +172,26 @@ def test_shifts_are_in_millimetres_up_to_the_largest():
     dots = torch.zeros(200, 2, 33, 33)
     dots[:, :, 16, 16] = 1.0
     available = torch.ones(200, 2, dtype=torch.bool)
-    parameters = MisalignmentParameters(translation_mm=6.0)
+    parameters = MisalignmentParameters(translation_mm=6.0, moved="all_but_first")
     moved = misalign(dots, available, parameters, (1.0, 2.0, 8.0), torch.Generator().manual_seed(0))
     assert torch.equal(moved[:, 0], dots[:, 0])
     ways = torch.stack([(moved[:, 1].sum(axis) * (torch.arange(33) - 16)).sum(1) for axis in (1, 2)], 1)  # (x, y)
     assert (ways.abs().max(0).values <= torch.tensor([6.0, 3.0]) + 1e-3).all()
     assert (ways.abs().max(0).values > torch.tensor([5.5, 2.75])).all()
     assert (ways.mean(0).abs() < torch.tensor([1.0, 0.5])).all()  # standard errors: 0.25 and 0.12
+
+
+def test_one_available_contrast_moves_if_another_holds_still():
+    images, available = torch.rand(300, 3, 8, 8), torch.rand(300, 3) < 0.6
+    available[:, 0] |= ~available.any(1)
+    moved = misalign(
+        images, available, MisalignmentParameters(translation_mm=2.0), SPACING, torch.Generator().manual_seed(0)
+    )
+    changed = (moved != images).flatten(2).any(2)
+    assert not (changed & ~available).any()
+    assert torch.equal(changed.sum(1), (available.sum(1) > 1).long())
+    shares = changed[available.all(1)].float().mean(0)
+    assert (shares > 0.15).all(), "each of them at times"
 
 
 def test_displacements_are_exact_in_a_training_of_mixed_precision():

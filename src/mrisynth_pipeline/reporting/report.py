@@ -67,7 +67,7 @@ class ReportContext:
     segmentation_absent: str = "No segmentation was scored in this run."
     """Why there is no ``segmentation``, e.g. that the cohort has no tumour labels."""
     robustness: Mapping | None = None
-    """From ``summarise_robustness``; its section, with the figures that belong to it, is left out where it is ``None``."""
+    """From ``summarise_robustness``; ``None`` leaves its section out."""
     figures: Sequence[ReportFigure] = ()
     """Figures, in the order of their sections."""
     cohort_summary: Mapping | None = None
@@ -117,9 +117,9 @@ def render_report(context: ReportContext) -> str:
         segmentation_table=tables.segmentation_table(context.segmentation, context.cohort)
         if context.segmentation
         else None,
-        robustness_tables=[
-            cost_table(context.robustness, kind) for kind in (context.robustness or {}).get("kinds", [])
-        ],
+        robustness_tables=[cost_table(context.robustness, kind) for kind in context.robustness["kinds"]]
+        if context.robustness
+        else [],
         pictures={section: [p for p in pictures if p.section == section] for section in Section.__args__},
         fingerprint=context.data_fingerprint or (context.cohort_summary or {}).get("fingerprint", ""),
         glossary=GLOSSARY,

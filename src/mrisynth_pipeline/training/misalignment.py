@@ -1,6 +1,7 @@
 """Random misalignment of the inputs during a training, so that a method learns to live with it."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,6 +19,9 @@ class MisalignmentParameters(Parameters):
     """Largest shift along each axis, in mm; uniform between its negative and itself."""
     rotation_deg: float = Field(0.0, ge=0.0, le=180.0)
     """Largest turn about each axis (2D: in the plane), in degrees; uniform likewise."""
+    moved: Literal["one", "all_but_first"] = "one"
+    """Which available contrasts are displaced: one of them at random, as when misalignment is measured, or each but the
+    first in channel order, each by a motion of its own. A sample with one available contrast stays as it is."""
 
 
 def misalign(
@@ -27,10 +31,10 @@ def misalign(
     spacing_mm: Sequence[float],
     generator: torch.Generator,
 ) -> Float[Tensor, "batch modality *spatial"]:
-    """Displace every available contrast but the first one (in channel order), each by a rigid motion of its own.
+    """Displace available contrasts by random rigid motions; at least one stays where the targets are.
 
-    The first one stays where the targets are. It must be a fixed one: between two inputs that disagree, a method could
-    not know which of them the target lies with.
+    Between two inputs that disagree a method cannot know which of them the target lies with, unless it is always the
+    same one (``all_but_first``); among three and more the odd one out can be told.
 
     Args:
         images: Slices [batch, modality, y, x], displaced in their plane, or patches [batch, modality, z, y, x].
@@ -42,10 +46,13 @@ def misalign(
     if not (parameters.translation_mm or parameters.rotation_deg):
         return images
     dims = images.ndim - 2
-    spacing = torch.tensor([float(size) for size in reversed(spacing_mm)])[
-        -dims:
-    ]  # of the spatial axes, in their order
-    moving = available & (available.cumsum(1) > 1)
+    spacing = torch.tensor([float(size) for size in reversed(spacing_mm)])[-dims:]  # in the order of the spatial axes
+    if parameters.moved == "one":
+        lots = torch.rand(available.shape, generator=generator).to(images.device).masked_fill(~available, -1.0)
+        chosen = torch.zeros_like(available).scatter(1, lots.argmax(1, keepdim=True), True)
+        moving = chosen & (available.sum(1, keepdim=True) > 1)
+    else:
+        moving = available & (available.cumsum(1) > 1)
 
     def uniform(numbers: int) -> Tensor:  # in [-1, 1), 0 for what stays
         draws = 2.0 * torch.rand(*available.shape, numbers, generator=generator) - 1.0

@@ -45,6 +45,7 @@ def score_method(
         tuple(study["modalities"]),
         parameters,
         study["slice_windows"],
+        covers=method.covers,
     )
     return marked(scores, study)
 

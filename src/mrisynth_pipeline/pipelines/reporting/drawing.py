@@ -144,7 +144,7 @@ def draw_robustness(
     cases: pd.DataFrame | None,
     *slices: dict[str, np.ndarray] | None,
 ) -> dict[str, Figure]:
-    """Quality against the size of a misalignment, its cost per millimetre, and what it looks like; none if not tried."""
+    """Quality against the size of a misalignment, its cost in dB, and what it looks like; if it was tried."""
     if SKIPPED in summary:
         return {"none": empty_figure(summary[SKIPPED])}
     figures = {"curves": robustness_curves(summary), "cost": misalignment_cost(summary)}

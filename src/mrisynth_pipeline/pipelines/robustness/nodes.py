@@ -61,10 +61,8 @@ def score_robustness(
         volumes, available = torch.from_numpy(file.volumes()), parse_subset(case["inputs"], modalities)
         moved = displaced_inputs(volumes, case, modalities, voxel_spacing(file))
         where = modalities.index(case["target"]), telling_slice(file.mask(), file.segmentation())
-        slices = {
-            name: predict(stack, available)[where].numpy()
-            for name, stack in (("aligned", volumes), ("displaced", moved))
-        }
+        stacks = {"aligned": volumes, "displaced": moved}
+        slices = {name: predict(stack, available)[where].numpy() for name, stack in stacks.items()}
     return marked(scores, study), slices
 
 

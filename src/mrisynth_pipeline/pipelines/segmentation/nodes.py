@@ -114,7 +114,7 @@ def segment_with_method(
     device = usable_device(parameters.device)
     predict, network = through_the_door(model.network.to(device), parameters), segmenter.network.to(device)
     members, spacing = _test_subjects(segmenter, study), study["grid"]["spacing_mm"]
-    scores = score_downstream(name, predict, network, subjects, members, spacing)
+    scores = score_downstream(name, predict, network, subjects, members, spacing, model.network.covers)
     slices = {}
     for subject in _shown_subjects(segmenter, study, subjects):
         slices |= _segmented_slices(name, predict, network, subject, study, subjects)
