@@ -173,6 +173,7 @@ class CAGRConv(nn.Module):
         pooled = x.flatten(2).mean(2, dtype=_at_least_single(x))
         with torch.autocast(x.device.type, enabled=False):
             intra = pooled.unflatten(1, (self.n_groups, -1))
+            # ShuffleNet's shuffle: every group gets one channel of each, or of some where it has fewer than n.
             inter = intra.transpose(1, 2).reshape_as(intra)
             # The grouped 1×1 convolution, as one product per group.
             both = torch.cat([intra, inter], dim=2).transpose(0, 1)
