@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mrisynth_pipeline.models.blocks.cagr import CAGRConv
 from mrisynth_pipeline.models.blocks.discriminators import PatchDiscriminator
 from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainArchitecture, CodeBrainAutoencoder, CodePredictor
 
@@ -43,6 +44,7 @@ def test_parameter_counts_are_the_published_ones(
         {"quantise": False},
         {"code_objective": "classification"},
         {"levels": [5, 3]},
+        {"encoder_conv": "cagr"},
     ],
 )
 def test_every_switch_imputes_and_learns(switches):
@@ -59,6 +61,19 @@ def test_every_switch_imputes_and_learns(switches):
     loss.backward()
     assert loss > 0
     assert all(w.grad is not None for w in method.predictor.parameters())
+
+
+def test_adaptive_encoders_add_to_the_plain_ones_and_leave_the_decoder_alone():
+    plain = CodeBrain(("t1", "t2", "pd"), CodeBrainArchitecture(**SMALL))
+    adaptive = CodeBrain(("t1", "t2", "pd"), CodeBrainArchitecture(**SMALL, encoder_conv="cagr"))
+    unknown = adaptive.load_state_dict(plain.state_dict(), strict=False)
+    assert not unknown.unexpected_keys
+    for part in ("autoencoder.posterior_encoder", "autoencoder.common_encoder", "predictor.encoder"):
+        layers = [m for m in adaptive.get_submodule(part).modules() if isinstance(m, CAGRConv)]
+        assert len(layers) == 5  # the stem and four blocks
+        assert layers[0].n_groups == 3
+        assert any(key.startswith(part) for key in unknown.missing_keys)
+    assert not any("decoder" in key for key in unknown.missing_keys)
 
 
 def test_without_common_features_the_decoder_sees_the_codes_alone():

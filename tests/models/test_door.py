@@ -3,10 +3,12 @@
 import pytest
 import torch
 
+from mrisynth_pipeline.models.aginet import AGINet
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
 from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainArchitecture
 from mrisynth_pipeline.models.door import Imputer, impute_volume
 from mrisynth_pipeline.models.packaging import NETWORKS
+from mrisynth_pipeline.models.resunet import ResUNet
 
 MODALITIES = ("t1", "t2", "flair")
 GRID = (6, 10, 12)
@@ -22,6 +24,11 @@ def codebrain() -> CodeBrain:
     return method.eval()
 
 
+def unet(kind: type[ResUNet], **architecture) -> ResUNet:
+    torch.manual_seed(0)
+    return kind(MODALITIES, {"widths": (4, 8, 12), **architecture}).eval()
+
+
 def fitted(method: LinearRegression | MeanImage) -> LinearRegression | MeanImage:
     generator = torch.Generator().manual_seed(1)
     for _ in range(3):
@@ -30,9 +37,11 @@ def fitted(method: LinearRegression | MeanImage) -> LinearRegression | MeanImage
 
 
 METHODS = {
+    "aginet": lambda: unet(AGINet),
     "codebrain": codebrain,
     "linear": lambda: fitted(LinearRegression(MODALITIES)),
     "mean": lambda: fitted(MeanImage(MODALITIES, GRID)),
+    "resunet": lambda: unet(ResUNet, spatial_dims=3, window=(8, 8, 8)),
 }
 
 
@@ -106,6 +115,10 @@ def test_a_volume_is_imputed_whatever_the_method_works_on(method):
     assert imputed.shape == volumes.shape
     assert torch.equal(imputed[available], volumes[available])
     assert torch.allclose(imputed, impute_volume(method, volumes, available, batch_size=1), atol=1e-5)
+
+
+def test_a_method_covers_everything_unless_it_says_otherwise(method):
+    assert all(method.covers(torch.tensor([True, False, False]), target) for target in range(3))
 
 
 def test_slices_beyond_the_head_stay_empty():

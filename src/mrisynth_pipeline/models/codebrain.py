@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from mrisynth_pipeline.models.blocks.nafnet import NAFDecoder, NAFEncoder
+from mrisynth_pipeline.models.blocks.nafnet import NAFDecoder, NAFEncoder, SpatialConv
 from mrisynth_pipeline.models.blocks.quantisers import ScalarCodes
 from mrisynth_pipeline.models.door import Imputer
 from mrisynth_pipeline.parameters import Parameters
@@ -37,6 +37,8 @@ class CodeBrainArchitecture(Parameters):
     """Whether codes are rounded; False gives the continuous condition of the ablation."""
     code_objective: Literal["grading", "classification"] = "grading"
     """Stage II's view of a channel with L levels: L − 1 ordered yes/no questions, or L classes."""
+    encoder_conv: SpatialConv = "plain"
+    """3×3 layers of all encoders; ``cagr`` puts AGI-Net's adaptive ones in their place (ours, even widths only)."""
 
 
 class CodeBrainAutoencoder(nn.Module):
@@ -53,9 +55,13 @@ class CodeBrainAutoencoder(nn.Module):
         super().__init__()
         self.n_modalities = n_modalities
         self.architecture = a = CodeBrainArchitecture.model_validate(architecture)
-        self.posterior_encoder = NAFEncoder(n_modalities, a.posterior_width, a.depth, out_channels=len(a.levels))
+        self.posterior_encoder = NAFEncoder(
+            n_modalities, a.posterior_width, a.depth, out_channels=len(a.levels), kind=a.encoder_conv
+        )
         self.codes = ScalarCodes(a.levels, quantise=a.quantise)
-        self.common_encoder = NAFEncoder(n_modalities, a.common_width, a.depth) if a.common_features else None
+        self.common_encoder = (
+            NAFEncoder(n_modalities, a.common_width, a.depth, kind=a.encoder_conv) if a.common_features else None
+        )
         common_channels = self.common_encoder.out_channels if self.common_encoder else 0
         self.decoder = NAFDecoder(len(a.levels) + common_channels, a.decoder_width, a.depth, n_modalities)
 
@@ -109,7 +115,11 @@ class CodePredictor(nn.Module):
             "regression": [1] * len(architecture.levels),
         }[self.objective]
         self.encoder = NAFEncoder(
-            n_modalities, architecture.common_width, architecture.depth, out_channels=sum(self.channel_sizes)
+            n_modalities,
+            architecture.common_width,
+            architecture.depth,
+            out_channels=sum(self.channel_sizes),
+            kind=architecture.encoder_conv,
         )
 
     def forward(

@@ -1,9 +1,23 @@
 """NAFNet: the activation-free restoration backbone of CodeBrain (Chen et al., ECCV 2022, arXiv 2204.04676)."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+
+from mrisynth_pipeline.models.blocks.cagr import CAGRConv
+
+SpatialConv = Literal["plain", "cagr"]
+"""The 3×3 layers of an encoder: ordinary ones, or AGI-Net's adaptive ones (ours; not in NAFNet or CodeBrain)."""
+
+
+def spatial_conv(kind: SpatialConv, in_channels: int, out_channels: int, groups: int, n_groups: int) -> nn.Module:
+    """A 3×3 layer that keeps the size; ``n_groups`` are those of :class:`CAGRConv`."""
+    if kind == "plain":
+        return nn.Conv2d(in_channels, out_channels, 3, padding=1, groups=groups)
+    return CAGRConv(2, in_channels, out_channels, 3, padding=1, groups=groups, n_groups=n_groups)
 
 
 class LayerNorm2d(nn.Module):
@@ -38,11 +52,11 @@ class NAFBlock(nn.Module):
     (norm, 1×1 expand, 3×3 depthwise, gate, simplified channel attention, 1×1) and (norm, 1×1 expand, gate, 1×1).
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, kind: SpatialConv = "plain") -> None:
         super().__init__()
         self.spatial_norm = LayerNorm2d(channels)
         self.spatial_expand = nn.Conv2d(channels, 2 * channels, 1)
-        self.depthwise = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
+        self.depthwise = spatial_conv(kind, 2 * channels, 2 * channels, groups=2 * channels, n_groups=4)
         self.channel_attention = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, channels, 1))
         self.spatial_project = nn.Conv2d(channels, channels, 1)
         self.spatial_scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
@@ -59,9 +73,9 @@ class NAFBlock(nn.Module):
         return x + self.channel_scale * self.channel_project(branch)
 
 
-def naf_blocks(channels: int, count: int) -> nn.Sequential:
+def naf_blocks(channels: int, count: int, kind: SpatialConv = "plain") -> nn.Sequential:
     """``count`` NAF blocks in a row."""
-    return nn.Sequential(*(NAFBlock(channels) for _ in range(count)))
+    return nn.Sequential(*(NAFBlock(channels, kind) for _ in range(count)))
 
 
 class NAFEncoder(nn.Module):
@@ -72,16 +86,25 @@ class NAFEncoder(nn.Module):
         width: Channels after the stem; doubled by each of the three stride-2 convolutions.
         depth: Blocks at the lowest resolution.
         out_channels: Width of a final 1×1 head; ``None`` returns the features themselves.
+        kind: Of the 3×3 layers. In an adaptive stem every input channel, that is every contrast, is a group.
     """
 
     reduction = 8
 
-    def __init__(self, in_channels: int, width: int, depth: int, out_channels: int | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        depth: int,
+        out_channels: int | None = None,
+        kind: SpatialConv = "plain",
+    ) -> None:
         super().__init__()
-        stages: list[nn.Module] = [nn.Conv2d(in_channels, width, 3, padding=1), NAFBlock(width)]
+        stem = spatial_conv(kind, in_channels, width, groups=1, n_groups=in_channels)
+        stages: list[nn.Module] = [stem, NAFBlock(width, kind)]
         for stage, blocks in enumerate((1, 1, depth)):
             channels = width * 2**stage
-            stages += [nn.Conv2d(channels, 2 * channels, 2, stride=2), naf_blocks(2 * channels, blocks)]
+            stages += [nn.Conv2d(channels, 2 * channels, 2, stride=2), naf_blocks(2 * channels, blocks, kind)]
         self.features = nn.Sequential(*stages)
         self.head = nn.Conv2d(8 * width, out_channels, 1) if out_channels else nn.Identity()
         self.out_channels = out_channels or 8 * width

@@ -12,6 +12,11 @@ Convolution = Callable[..., nn.Module]
 """``(part, in_channels, out_channels, stride=1)`` → a k = 3 layer that keeps the size (at stride 1) or halves it."""
 
 
+def instance_norm(channels: int) -> nn.GroupNorm:
+    """Affine instance normalisation; as a group norm of single channels it takes half the time on a CPU."""
+    return nn.GroupNorm(channels, channels)
+
+
 class ResidualBlock(nn.Module):
     """Two k = 3 convolutions with instance normalisation, and a shortcut: the identity, or 1×1 to other channels.
 
@@ -22,14 +27,13 @@ class ResidualBlock(nn.Module):
         self, spatial_dims: int, in_channels: int, out_channels: int, part: Part, convolution: Convolution
     ) -> None:
         super().__init__()
-        norm = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}[spatial_dims]
         pointwise = {2: nn.Conv2d, 3: nn.Conv3d}[spatial_dims]
         self.layers = nn.Sequential(
             convolution(part, in_channels, out_channels),
-            norm(out_channels, affine=True),
+            instance_norm(out_channels),
             nn.LeakyReLU(0.01, inplace=True),
             convolution(part, out_channels, out_channels),
-            norm(out_channels, affine=True),
+            instance_norm(out_channels),
         )
         same = in_channels == out_channels
         self.shortcut = nn.Identity() if same else pointwise(in_channels, out_channels, 1)
