@@ -12,7 +12,6 @@ import yaml
 from kedro.io import MemoryDataset
 
 from mrisynth_pipeline.pipeline_registry import DEFAULT
-from mrisynth_pipeline.pipelines.methods import DEFAULT_METHODS, METHODS
 
 ENVIRONMENTS = ("base", "test", "ixi", "brats")
 
@@ -115,7 +114,9 @@ class TestPipelines:
 
     def test_all_free_inputs_of_the_default_run_are_folders_parameters_or_run_times(self, registered):
         free = {name for name in registered["__default__"].inputs() if not _is_parameter(name)}
-        others = {name for name in free if name.partition(".")[0] in set(METHODS) - set(DEFAULT_METHODS)}
+        others = set().union(
+            *(registered[name].all_outputs() for name in registered.keys() - {"__default__", *DEFAULT})
+        )
         assert {name for name in free - others if not name.endswith("_workspace")} == {
             *("phantom_folder", "archive_folder", "subjects", "run_times")
         }

@@ -1,5 +1,9 @@
 """The names by which misalignments are told: what was moved, how, how far."""
 
+from typing import Any
+
+import pandas as pd
+
 NONE, TRANSLATION_MM, ROTATION_DEG, TRANSLATION_PIXELS = "none", "translation_mm", "rotation_deg", "translation_pixels"
 """Kinds of a case: as prepared, shifted in space, turned in space, shifted in the axial plane."""
 
@@ -13,3 +17,11 @@ ROTATION_COLUMNS = ("rotation_z", "rotation_y", "rotation_x")
 
 CASE_KEYS = ("subject", "inputs", "target", "kind", "amount", "repeat", "registered")
 """Columns that identify one case."""
+
+
+def shown_case(cases: pd.DataFrame) -> dict[str, Any] | None:
+    """The case of the example figure: the farthest shift in space of the first subject, not registered."""
+    shifts = cases[(cases["kind"] == TRANSLATION_MM) & ~cases["registered"]]
+    if shifts.empty:
+        return None
+    return shifts[shifts["subject"] == shifts["subject"].iloc[0]].nlargest(1, "amount").to_dict("records")[0]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from statistics import fmean
 
 from mrisynth_pipeline.metrics.comparison import SIGNIFICANCE
-from mrisynth_pipeline.reporting.page import picture, render_page
+from mrisynth_pipeline.reporting.page import render_page
+from mrisynth_pipeline.reporting.pictures import picture
 from mrisynth_pipeline.reporting.report import COHORT_NAMES
 from mrisynth_pipeline.reporting.robustness import cost_table, robustness_curves
 from mrisynth_pipeline.reporting.style import method_label

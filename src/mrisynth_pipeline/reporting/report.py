@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from mrisynth_pipeline.reporting import tables
 from mrisynth_pipeline.reporting.glossary import GLOSSARY
-from mrisynth_pipeline.reporting.page import picture, render_page
+from mrisynth_pipeline.reporting.page import render_page
+from mrisynth_pipeline.reporting.pictures import picture
 from mrisynth_pipeline.reporting.robustness import cost_table
 from mrisynth_pipeline.reporting.style import modality_label
 from mrisynth_pipeline.reporting.table import Table

@@ -4,18 +4,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
 
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
-from mrisynth_pipeline.evaluation.misalignment import displaced_inputs, voxel_spacing
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
+from mrisynth_pipeline.metrics.misalignment import shown_case
 from mrisynth_pipeline.pipelines.examples import case_name, missing_channel, shown_cases
 from mrisynth_pipeline.pipelines.figures import empty_figure
 from mrisynth_pipeline.pipelines.methods import METHODS, SKIPPED, TRAINED
 from mrisynth_pipeline.pipelines.products import may_lack
-from mrisynth_pipeline.pipelines.robustness.nodes import motion_in_words, shown_case
 from mrisynth_pipeline.reporting.charts import (
     code_usage,
     pair_heatmap,
@@ -136,12 +134,11 @@ def draw_segmentations(
     return figures or {"none": empty_figure("No test subject with a label map.")}
 
 
-@may_lack("*misaligned_slices", "misalignments")
+@may_lack("*misaligned_slices", "misalignments", "misalignment_example")
 def draw_robustness(
     summary: dict[str, Any],
-    study: dict[str, Any],
-    subjects: SubjectStore,
     cases: pd.DataFrame | None,
+    inputs: dict[str, np.ndarray] | None,
     *slices: dict[str, np.ndarray] | None,
 ) -> dict[str, Figure]:
     """Quality against the size of a misalignment, its cost in dB, and what it looks like; if it was tried."""
@@ -154,20 +151,16 @@ def draw_robustness(
         if method in summary["methods"] and found
     }
     case = None if cases is None else shown_case(cases)
-    if case is None or not shown:
+    if case is None or not inputs or not shown:
         return figures
-    file, modalities = subjects.open(case["subject"]), study["modalities"]
-    volumes = torch.from_numpy(file.volumes())
-    moved = displaced_inputs(volumes, case, tuple(modalities), voxel_spacing(file))
-    z = telling_slice(file.mask(), file.segmentation())
-    given = [modalities.index(name) for name in case["inputs"].split("+")]
+    given = case["inputs"].split("+")
     example = misaligned_examples(
-        {modalities[channel]: volumes[channel, z].numpy() for channel in given},
-        {modalities[channel]: moved[channel, z].numpy() for channel in given},
-        volumes[modalities.index(case["target"]), z].numpy(),
+        {name: inputs[f"aligned/{name}"] for name in given},
+        {name: inputs[f"displaced/{name}"] for name in given},
+        inputs["truth"],
         case["target"],
         shown,
         subject=case["subject"],
-        motion=motion_in_words(case),
+        motion=f"{DISPLAY_NAMES[case['moved']]} shifted by {case['amount']:g} mm",
     )
     return figures | {"example": example}

@@ -93,7 +93,7 @@ def create_pipeline(**_: object) -> Pipeline:
         Node(
             draw_robustness,
             [
-                *("robustness_summary", "study", "subjects", "misalignments"),
+                *("robustness_summary", "misalignments", "misalignment_example"),
                 *(f"{m}.misaligned_slices" for m in METHODS),
             ],
             "robustness_figures",

@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from mrisynth_pipeline.evaluation.downstream import COLUMNS
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.metrics.robustness import summarise_robustness
 from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
@@ -40,7 +39,7 @@ def summarise_downstream(
         return {SKIPPED: "the cohort has no tumour label maps in its training and test parts"}
     if not tables:
         return {SKIPPED: "no tumour has been segmented yet (kedro run --pipelines segmentation)"}
-    table = pd.concat(tables, ignore_index=True)[list(COLUMNS)]
+    table = pd.concat(tables, ignore_index=True)
     return summarise_segmentation(table, n_resamples=parameters.bootstrap_samples, seed=parameters.seed)
 
 

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
-from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
 from mrisynth_pipeline.evaluation.harness import through_the_door
 from mrisynth_pipeline.evaluation.misalignment import displaced_inputs, draw_cases, score_misaligned, voxel_spacing
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters, RobustnessParameters
 from mrisynth_pipeline.evaluation.realignment import register_cases
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
-from mrisynth_pipeline.metrics.misalignment import TRANSLATION_MM
+from mrisynth_pipeline.metrics.misalignment import shown_case
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.products import marked, may_lack
 from mrisynth_pipeline.pipelines.study import complete_subjects, usable_device
@@ -29,11 +29,24 @@ def draw_misalignments(
     subjects: SubjectStore,
     parameters: RobustnessParameters,
     preprocessing: PreprocessingParameters,
-) -> pd.DataFrame:
-    """The moved inputs, the same for all methods; as they are, and registered as the cohort was."""
-    spacing = tuple(reversed(study["grid"]["spacing_mm"]))
-    cases = draw_cases(complete_subjects(study, "test"), tuple(study["modalities"]), parameters, spacing)
-    return register_cases(cases, subjects, parameters, preprocessing.registration)
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """The moved inputs, the same for all methods; as they are, and registered as the cohort was.
+
+    Returns:
+        The cases, and slices ``[y, x]`` of the one that is shown: ``aligned/{contrast}``, ``displaced/{contrast}`` of
+        every input, and ``truth``.
+    """
+    spacing, modalities = tuple(reversed(study["grid"]["spacing_mm"])), tuple(study["modalities"])
+    cases = draw_cases(complete_subjects(study, "test"), modalities, parameters, spacing)
+    cases = register_cases(cases, subjects, parameters, preprocessing.registration)
+    slices = {}
+    if (case := shown_case(cases)) is not None:
+        volumes, displaced, z = _shown_volumes(case, subjects, modalities)
+        for name in case["inputs"].split("+"):
+            slices[f"aligned/{name}"] = volumes[modalities.index(name), z].numpy()
+            slices[f"displaced/{name}"] = displaced[modalities.index(name), z].numpy()
+        slices["truth"] = volumes[modalities.index(case["target"]), z].numpy()
+    return cases, slices
 
 
 @may_lack("*.model")
@@ -57,23 +70,18 @@ def score_robustness(
     scores = score_misaligned(model.network.name, predict, subjects, cases, modalities, parameters, windows)
     slices = {}
     if (case := shown_case(cases)) is not None:
-        file = subjects.open(case["subject"])
-        volumes, available = torch.from_numpy(file.volumes()), parse_subset(case["inputs"], modalities)
-        moved = displaced_inputs(volumes, case, modalities, voxel_spacing(file))
-        where = modalities.index(case["target"]), telling_slice(file.mask(), file.segmentation())
-        stacks = {"aligned": volumes, "displaced": moved}
-        slices = {name: predict(stack, available)[where].numpy() for name, stack in stacks.items()}
+        volumes, displaced, z = _shown_volumes(case, subjects, modalities)
+        available, target = parse_subset(case["inputs"], modalities), modalities.index(case["target"])
+        stacks = {"aligned": volumes, "displaced": displaced}
+        slices = {name: predict(stack, available)[target, z].numpy() for name, stack in stacks.items()}
     return marked(scores, study), slices
 
 
-def shown_case(cases: pd.DataFrame) -> dict[str, Any] | None:
-    """The case of the example figure: the farthest shift in space of the first subject, not registered."""
-    shifts = cases[(cases["kind"] == TRANSLATION_MM) & ~cases["registered"]]
-    if shifts.empty:
-        return None
-    return shifts[shifts["subject"] == shifts["subject"].iloc[0]].nlargest(1, "amount").to_dict("records")[0]
-
-
-def motion_in_words(case: dict[str, Any]) -> str:
-    """``T2 shifted by 8 mm``."""
-    return f"{DISPLAY_NAMES[case['moved']]} shifted by {case['amount']:g} mm"
+def _shown_volumes(
+    case: dict[str, Any], subjects: SubjectStore, modalities: tuple[str, ...]
+) -> tuple[Tensor, Tensor, int]:
+    """The volumes as prepared and with one contrast moved, and the slice to look at."""
+    file = subjects.open(case["subject"])
+    volumes = torch.from_numpy(file.volumes())
+    displaced = displaced_inputs(volumes, case, modalities, voxel_spacing(file))
+    return volumes, displaced, telling_slice(file.mask(), file.segmentation())

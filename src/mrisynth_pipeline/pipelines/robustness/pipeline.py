@@ -28,7 +28,7 @@ def create_pipeline(**_: object) -> Pipeline:
     cases = Node(
         draw_misalignments,
         ["study", "subjects", "params:robustness", "params:preprocessing"],
-        "misalignments",
+        ["misalignments", "misalignment_example"],
         name="draw_misalignments",
     )
     return Pipeline([cases]) + sum((robustness_template(m) for m in METHODS), Pipeline([]))
