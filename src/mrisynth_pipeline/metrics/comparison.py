@@ -102,7 +102,7 @@ def _paired_differences(scores: pd.DataFrame, first: str, second: str, column: s
     """Per-subject mean difference over the (inputs, target) pairs that both methods were scored on."""
     keys = ["subject", "inputs", "target"]
     wide = scores[scores["method"].isin([first, second])].pivot(index=keys, columns="method", values=column)
-    paired = wide.dropna()
+    paired = wide.reindex(columns=[first, second]).dropna()  # a method that was never scored shares nothing
     return (paired[first] - paired[second]).groupby(level="subject").mean().to_numpy()
 
 
