@@ -81,7 +81,8 @@ def _trial(
 ) -> Trial:
     network, schedule = settings_of(name, seed, parameters, architecture, training)
     with torch.device("meta"):  # whether it can be built, before anything is trained
-        judge.check(build_network(AGINet, network, judge.study, f"aginet_ablation.variants.{name}"))
+        unmade = build_network(AGINet, network, judge.study, f"aginet_ablation.variants.{name}")
+    judge.check(unmade)
     train = partial(train_translator, AGINet, network, schedule, judge.study, judge.subjects)
     return Trial(
         name,
@@ -113,7 +114,10 @@ class _Judge:
         self._parameters, self._registration = parameters, registration
         self._modalities, self._members = tuple(study["modalities"]), complete_subjects(study, "test")
         spacing = tuple(reversed(study["grid"]["spacing_mm"]))
-        self._drawn = draw_cases(self._members, self._modalities, parameters.robustness, spacing)
+        try:
+            self._drawn = draw_cases(self._members, self._modalities, parameters.robustness, spacing)
+        except InputError as error:
+            raise InputError(f"aginet_ablation.{error.where}", error.problem, error.remedy) from error
         groups = [parameters.robustness, parameters.mechanism, evaluation, registration]
         self.identity = training_identity(study, *groups)
 

@@ -62,7 +62,8 @@ def settings_of(
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         option = [".".join(str(part) for part in fault["loc"])] if fault["loc"] else []  # none where several disagree
-        problem = ": ".join([*option, fault["msg"].removeprefix("Value error, ")])
+        unknown = fault["type"] == "extra_forbidden"
+        problem = ": ".join([*option, "no such option" if unknown else fault["msg"].removeprefix("Value error, ")])
         remedy = "Name options of aginet.architecture and aginet.training"
         raise InputError(f"aginet_ablation.variants.{name}", problem, remedy) from error
 
