@@ -112,6 +112,6 @@ def _reach(n: int, n_questions: int) -> str:
     if smallest <= SIGNIFICANCE:
         return ""
     return (
-        f"{n} subjects are too few: even if all of them agreed, the corrected p could not fall below "
-        f"{smallest:.2g} with {n_questions} comparison{'s' if n_questions > 1 else ''}"
+        f"{n} subject{'s are' if n > 1 else ' is'} too few: even if all of them agreed, the corrected p could "
+        f"not fall below {smallest:.2g} with {n_questions} comparison{'s' if n_questions > 1 else ''}"
     )

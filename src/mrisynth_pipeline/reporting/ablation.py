@@ -165,8 +165,8 @@ def _offsets(entries: list[Mapping]) -> Table:
     )
     first = entries[0]
     caption = (
-        f"Do learned offsets follow a shift of one input? {first['n_cases']} shifted slices of {first['n_subjects']} "
-        "held-out subjects per training, mean over seeds."
+        f"Do learned offsets follow a shift of one input? {first['n_cases']} shifted slices of "
+        f"{_count(first['n_subjects'], 'held-out subject')} per training, mean over trainings."
     )
     notes = (
         "r: correlation of a group's offset with the imposed shift, along the same axis; 1 would undo it tap by tap, "
