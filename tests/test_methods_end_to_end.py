@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -13,7 +14,10 @@ ONE_SEED = {"aginet_ablation": {"seeds": [0]}}
 
 @pytest.fixture(scope="module")
 def two_more(finished_project, tmp_path_factory):
-    """The finished project with both U-Nets trained and all methods tried on misaligned inputs."""
+    """The finished project with both U-Nets trained and all methods tried on misaligned inputs.
+
+    All tests here run in it, each on products of its own: a tracking database takes seconds to make.
+    """
     project = finished_project.copy(tmp_path_factory.mktemp("more") / "project")
     project.run(pipeline_names=["resunet", "aginet", "robustness", "reporting"])
     return project
@@ -53,15 +57,14 @@ class TestTwoMoreMethods:
         assert not re.search(r"(src|href)=\"(https?:)?//", report)
 
     def test_final_metrics_tell_amounts_apart(self, two_more):
-        [run] = two_more.mlflow_runs()
-        names = {name for name in run.data.metrics if name.startswith("robustness_summary.aginet.translation_mm.4.")}
+        names = {name for run in two_more.mlflow_runs() for name in run.data.metrics}
         assert "robustness_summary.aginet.translation_mm.4.volume.psnr.mean" in names
         assert "robustness_summary.aginet.translation_mm.4.registered.volume.psnr.mean" in names
 
 
 class TestAblation:
-    def test_it_ends_in_a_page_and_repeats_no_training(self, finished_project, tmp_path, monkeypatch):
-        project = finished_project.copy(tmp_path / "project")
+    def test_it_ends_in_a_page_and_repeats_no_training(self, two_more, monkeypatch):
+        project = two_more
         project.run(ONE_SEED, pipeline_names=["aginet_ablation"])
         summary = json.loads((project.data / "08_reporting" / "aginet_ablation.json").read_text())
         variants = ["conv", "cga", "gr", "cagr", "frozen", "zero_fill", "conv_misaligned", "cagr_misaligned"]
@@ -91,19 +94,18 @@ class TestRefused:
         assert len(lines) == 1
         return lines[0]
 
-    def test_without_a_study(self, temporary_project):
-        assert "study.json: is not there. Run the pipeline that makes it first" in self.refused(
-            temporary_project, "--pipelines", "aginet"
-        )
+    def test_without_a_study(self, two_more):
+        line = self.refused(two_more, "--pipelines", "aginet", "--params", "data_dir=nothing")
+        assert "nothing/05_model_input/study.json: is not there. Run the pipeline that makes it first" in line
 
-    def test_without_a_model(self, finished_project, tmp_path):
-        project = finished_project.copy(tmp_path / "project")
-        line = self.refused(project, "--pipelines", "aginet", "--nodes", "aginet.score")
-        assert "aginet/model: is not there. Make it first: kedro run --pipelines aginet" in line
+    def test_without_a_model(self, two_more):
+        shutil.copytree(two_more.data / "05_model_input", two_more.folder / "untrained" / "05_model_input")
+        nodes = ("--pipelines", "aginet", "--nodes", "aginet.score")
+        line = self.refused(two_more, *nodes, "--params", "data_dir=untrained")
+        assert "untrained/06_models/aginet/model: is not there. Make it first: kedro run --pipelines aginet" in line
 
-    def test_with_a_scenario_of_another_study(self, finished_project, tmp_path):
-        project = finished_project.copy(tmp_path / "project")
+    def test_with_a_scenario_of_another_study(self, two_more):
         wrong = "aginet.architecture.scenario=t1+t2->pd"
-        line = self.refused(project, "--pipelines", "aginet", "--params", wrong)
+        line = self.refused(two_more, "--pipelines", "aginet", "--params", wrong)
         assert "aginet.architecture: scenario 't1+t2->pd' names ['pd'], which the study lacks" in line
-        assert [run.info.status for run in project.mlflow_runs()] == ["FAILED"]
+        assert "FAILED" in [run.info.status for run in two_more.mlflow_runs()]
