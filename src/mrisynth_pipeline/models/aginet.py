@@ -73,8 +73,8 @@ class AGINet(ResUNet):
         """By how many taps each adaptive layer rolls the kernel of each group (axes as the image's, in array order).
 
         Layers come in the order in which they run. In the stem, named ``network.down.0.0``, the groups are the
-        contrasts. Taps of a layer at level l measure 2^l pixels of the image. Call it in evaluation mode: dropout would
-        add its noise.
+        contrasts. A layer's taps are as far apart as its input's positions, 2^l pixels of the image at level l. Call it
+        in evaluation mode: dropout would add its noise.
         """
         found: dict[str, Tensor] = {}
 
