@@ -251,7 +251,7 @@ def message(archive: Archive) -> str:
 
 def promised(project: Path) -> dict[str, str]:
     """Fault → message, as docs/faults.md says."""
-    page = (project / "docs/faults.md").read_text()
+    page = (project / "docs/faults.md").read_text().partition("\n## ")[0]  # what follows is about settings
     return dict(re.findall(r"^\| ([^|]+?) \| `` (.+?) `` \|$", page, flags=re.MULTILINE))
 
 

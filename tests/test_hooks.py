@@ -64,6 +64,19 @@ class TestFinalMetrics:
         row = {"missing": "t1c", "region": "TC", "method": "zero", "dice": {"mean": 0.5, "n": 3, "ci_low": 0.1}}
         assert final_metrics({"rows": [row]}, "s") == {"s.t1c.TC.zero.dice.mean": 0.5}
 
+    def test_rows_with_an_amount_are_told_apart_by_it(self):
+        row = {
+            "method": "resunet",
+            "kind": "translation_mm",
+            "amount": 4.0,
+            "registered": False,
+            "psnr": {"mean": 20.0},
+        }
+        rows = [row, row | {"amount": 0.5, "psnr": {"mean": 23.0}}, row | {"registered": True, "psnr": {"mean": 22.5}}]
+        found = final_metrics({"rows": rows}, "s")
+        name = "s.resunet.translation_mm"
+        assert [found[f"{name}.{part}.psnr.mean"] for part in ("4", "0.5", "4.registered")] == [20.0, 23.0, 22.5]
+
     def test_lists_texts_switches_and_nothing_are_no_metrics(self):
         assert final_metrics({"a": [1, 2], "b": "text", "c": True, "d": None, "confidence": 0.95}, "s") == {}
 
@@ -268,6 +281,16 @@ class TestResults:
         printed = capsys.readouterr().out
         assert "CodeBrain 29.84 dB" in printed
         assert f"Report: {Path(tmp_path, 'report.html')}" in printed
+
+    def test_an_ablation_ends_with_its_own(self, tmp_path, capsys):
+        (tmp_path / "table.txt").write_text("AGI-Net is better")
+        names = {"aginet_ablation_table": "table.txt", "aginet_ablation_page": "page.html"}
+        catalog = DataCatalog({name: TextDataset(filepath=str(tmp_path / file)) for name, file in names.items()})
+        node = Node(lambda: "", None, "aginet_ablation_table", name="tabulate")
+        Results().after_pipeline_run(Pipeline([node]), catalog)
+        printed = capsys.readouterr().out
+        assert "AGI-Net is better" in printed
+        assert "page.html" in printed
 
     def test_other_runs_end_without(self, catalog, capsys):
         Results().after_pipeline_run(Pipeline([Node(lambda: 1, None, "model", name="train")]), catalog)

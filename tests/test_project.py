@@ -8,10 +8,14 @@ from pathlib import Path
 
 import click
 import pytest
+import torch
 import yaml
 from kedro.io import MemoryDataset
 
+from mrisynth_pipeline.models.aginet import AGINet
+from mrisynth_pipeline.models.resunet import ResUNet, ResUNetArchitecture
 from mrisynth_pipeline.pipeline_registry import DEFAULT
+from mrisynth_pipeline.pipelines.products import must_not_lack
 
 ENVIRONMENTS = ("base", "test", "ixi", "brats")
 
@@ -114,12 +118,14 @@ class TestPipelines:
 
     def test_all_free_inputs_of_the_default_run_are_folders_parameters_or_run_times(self, registered):
         free = {name for name in registered["__default__"].inputs() if not _is_parameter(name)}
-        others = set().union(
-            *(registered[name].all_outputs() for name in registered.keys() - {"__default__", *DEFAULT})
-        )
-        assert {name for name in free - others if not name.endswith("_workspace")} == {
+        others = registered.keys() - {"__default__", *DEFAULT}
+        optional = free & {product for name in others for product in registered[name].all_outputs()}
+        assert {name for name in free - optional if not name.endswith("_workspace")} == {
             *("phantom_folder", "archive_folder", "subjects", "run_times")
         }
+        for node in registered["__default__"].nodes:
+            for product in optional & set(node.inputs):
+                assert not must_not_lack(node.func, product), f"{node.name} needs {product}, which no default run makes"
 
     def test_node_names_are_verb_and_object(self, registered):
         for pipeline in registered.values():
@@ -170,6 +176,36 @@ class TestParameters:
             assert optimisation.gradient_clip is None
             switches = codebrain[stage].augmentation.model_dump(exclude={"probability"})
             assert all(switches.values())
+
+    @pytest.mark.parametrize("env", ["base", "ixi", "brats"])
+    @pytest.mark.parametrize("spatial_dims", [2, 3])
+    def test_resunet_and_aginet_are_of_one_size(self, configured, env, spatial_dims):
+        parameters = configured(env, raw_dir_for(env)).parameters
+        modalities = ("t1", "t2", "pd") if env == "ixi" else ("t1", "t1c", "t2", "flair")
+
+        def count(kind: type[ResUNet], architecture: ResUNetArchitecture, **changes) -> int:
+            with torch.device("meta"):
+                network = kind(modalities, architecture.model_copy(update={"spatial_dims": spatial_dims, **changes}))
+            return sum(weight.numel() for weight in network.parameters())
+
+        sizes = {name: parameters[name]["architecture"] for name in ("resunet", "aginet")}
+        full = count(AGINet, sizes["aginet"])
+        assert abs(count(ResUNet, sizes["resunet"]) / full - 1) < 0.05
+        if spatial_dims == 2 and env != "base":
+            assert full == {"ixi": 11_707_232, "brats": 11_708_524}[env], "what the comment in conf/ says"
+        for variant in parameters["aginet_ablation"].variants.values():
+            assert abs(count(AGINet, sizes["aginet"], **variant.architecture) / full - 1) < 0.06
+
+    @pytest.mark.parametrize("env", ["ixi", "brats"])
+    def test_translation_trains_as_pix2pix(self, configured, env):
+        parameters = configured(env, raw_dir_for(env)).parameters
+        assert parameters["resunet"]["training"] == parameters["aginet"]["training"], "compared at equal terms"
+        training = parameters["aginet"]["training"]
+        assert (training.l1_weight, training.adversarial_weight, training.discriminator_width) == (100.0, 1.0, 64)
+        assert training.optimisation.betas == (0.5, 0.999)
+        assert training.optimisation.learning_rate == training.discriminator_learning_rate == 2e-4
+        assert (training.misalignment.translation_mm, training.misalignment.rotation_deg) == (0.0, 0.0)
+        assert parameters["robustness"].subjects is None
 
     @pytest.mark.parametrize(
         ("env", "given", "words"),

@@ -37,7 +37,8 @@ DETAILS = {"n", "n_undefined", "sd", "ci_low", "ci_high", "confidence"}
 def final_metrics(summary: Any, prefix: str) -> dict[str, float]:
     """The numbers of a nested summary as flat ``a.b.c`` metrics.
 
-    Table ``rows`` are named by their texts (missing contrast, region, method: ``t1c.TC.zero.dice.mean``); other lists
+    Table ``rows`` are named by their texts (missing contrast, region, method: ``t1c.TC.zero.dice.mean``) and, where
+    they have one, their amount (``resunet.translation_mm.4.volume.psnr.mean``, or ``….4.registered.…``); other lists
     and texts are left to the artifacts.
     """
     if isinstance(summary, dict):
@@ -45,12 +46,21 @@ def final_metrics(summary: Any, prefix: str) -> dict[str, float]:
         for key, value in summary.items():
             if key == "rows":
                 for row in value:
-                    flat |= final_metrics(row, ".".join([prefix, *(t for t in row.values() if isinstance(t, str))]))
+                    flat |= final_metrics(row, ".".join([prefix, *_row_name(row)]))
             elif key not in DETAILS:
                 flat |= final_metrics(value, f"{prefix}.{key}")
         return flat
     is_number = isinstance(summary, int | float) and not isinstance(summary, bool)
     return {prefix.replace("+", "_"): float(summary)} if is_number else {}
+
+
+def _row_name(row: dict[str, Any]) -> Iterator[str]:
+    """What tells a row of a table from the others."""
+    yield from (value for value in row.values() if isinstance(value, str))
+    if "amount" in row:
+        yield f"{row['amount']:g}"
+    if row.get("registered"):
+        yield "registered"
 
 
 def end_killed_run() -> None:
@@ -189,13 +199,21 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
+_LAST_WORDS = {
+    "results_table": "report",
+    "aginet_ablation_table": "aginet_ablation_page",
+    "cohort_quality_table": "cohort_quality",
+}
+"""Table that ends a run → the page that says more; the first one that the run made is printed."""
+
+
 class Results:
     """Ends a run by printing its last word: the result table, or after ingestion alone what is odd about the scans."""
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Print table and page, if this run made them."""
-        for table, page in (("results_table", "report"), ("cohort_quality_table", "cohort_quality")):
+        for table, page in _LAST_WORDS.items():
             if table in pipeline.all_outputs():
                 place = Path(str(catalog.get(page)._filepath))
                 click.echo(f"\n{catalog.load(table)}\n\nReport: {place}")

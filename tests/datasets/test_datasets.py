@@ -6,15 +6,18 @@ import json
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from kedro.io import DatasetError
 from matplotlib.figure import Figure
 from PIL import Image
 
+from mrisynth_pipeline.datasets.arrays import OptionalArraysDataset
+from mrisynth_pipeline.datasets.atomic import OptionalCSVDataset, OptionalJSONDataset, OptionalParquetDataset
 from mrisynth_pipeline.datasets.figure import FigureDataset
 from mrisynth_pipeline.datasets.folder import FolderDataset, SubjectStoreDataset
-from mrisynth_pipeline.datasets.model import ModelDataset
+from mrisynth_pipeline.datasets.model import ModelDataset, OptionalModelDataset
 from mrisynth_pipeline.imaging.subject_file import Subject, SubjectStore, write_subject
 from mrisynth_pipeline.models.baselines import MeanImage
 from mrisynth_pipeline.models.packaging import TrainedModel
@@ -137,7 +140,77 @@ class TestModel:
             ModelDataset(filepath=str(tmp_path)).load()
 
 
-@pytest.mark.parametrize("kind", [FigureDataset, FolderDataset, SubjectStoreDataset, ModelDataset])
+class TestArrays:
+    def test_arrays_come_back_by_name_shape_and_type(self, tmp_path):
+        arrays = {
+            "anna_from_t1+t2": np.arange(6, dtype=np.float32).reshape(2, 3).T,
+            "a/b/labels": np.eye(2, dtype=np.int64),
+        }
+        dataset = OptionalArraysDataset(filepath=str(tmp_path / "new" / "slices.safetensors"))
+        dataset.save(arrays)
+        loaded = dataset.load()
+        assert set(loaded) == set(arrays)
+        for name, array in arrays.items():
+            assert loaded[name].dtype == array.dtype
+            np.testing.assert_array_equal(loaded[name], array)
+
+    def test_no_arrays_are_not_the_same_as_no_file(self, tmp_path):
+        dataset = OptionalArraysDataset(filepath=str(tmp_path / "slices.safetensors"))
+        assert dataset.load() is None
+        assert not dataset.exists()
+        dataset.save({})
+        assert dataset.load() == {}
+        assert dataset.exists()
+
+    def test_an_older_file_stays_whole_when_writing_fails(self, tmp_path):
+        dataset = OptionalArraysDataset(filepath=str(tmp_path / "slices.safetensors"))
+        dataset.save({"a": np.ones(2)})
+        with pytest.raises(DatasetError):
+            dataset.save({"a": np.array(["a text"])})
+        np.testing.assert_array_equal(dataset.load()["a"], np.ones(2))
+        assert [path.name for path in tmp_path.iterdir()] == ["slices.safetensors"]
+
+
+class TestOptional:
+    @pytest.mark.parametrize(
+        ("kind", "data"),
+        [
+            (OptionalCSVDataset, pd.DataFrame({"step": [1, 2]})),
+            (OptionalParquetDataset, pd.DataFrame({"method": ["linear"]})),
+            (OptionalJSONDataset, {"a": 1}),
+        ],
+    )
+    def test_what_nobody_has_made_loads_as_nothing(self, tmp_path, kind, data):
+        options = {"save_args": {"index": False}} if kind is OptionalCSVDataset else {}
+        dataset = kind(filepath=str(tmp_path / "new" / "file"), **options)
+        assert dataset.load() is None
+        assert not dataset.exists()
+        dataset.save(data)
+        loaded = dataset.load()
+        assert loaded.equals(data) if isinstance(data, pd.DataFrame) else loaded == data
+
+    def test_a_table_keeps_what_it_says_of_itself(self, tmp_path):
+        table = pd.DataFrame({"method": ["linear"]})
+        table.attrs["study"] = "fingerprint"
+        OptionalParquetDataset(filepath=str(tmp_path / "scores.parquet")).save(table)
+        assert OptionalParquetDataset(filepath=str(tmp_path / "scores.parquet")).load().attrs == {
+            "study": "fingerprint"
+        }
+
+    def test_an_untrained_model_is_nothing_but_half_a_one_is_an_error(self, tmp_path, model):
+        dataset = OptionalModelDataset(filepath=str(tmp_path / "model"))
+        assert dataset.load() is None
+        dataset.save(model)
+        assert dataset.load().card["intended_use"] == "a test"
+        (tmp_path / "model" / "weights.safetensors").unlink()
+        with pytest.raises(DatasetError, match=r"weights\.safetensors"):
+            dataset.load()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [FigureDataset, FolderDataset, SubjectStoreDataset, ModelDataset, OptionalModelDataset, OptionalArraysDataset],
+)
 class TestEveryDataset:
     def test_it_travels_to_other_processes(self, kind, tmp_path):
         dataset = pickle.loads(pickle.dumps(kind(filepath=str(tmp_path), metadata=LAYER)))

@@ -92,3 +92,21 @@ def test_only_imputations_that_both_methods_made_are_paired(make_scores):
     scores.loc[scores["method"].eq("first") & scores["target"].eq("pd"), "volume_psnr"] = 1000.0
     [entry] = compare_methods(scores[~lost], ["first", "second"], "volume_psnr", higher_is_better=True)
     assert entry["mean_difference"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_against_one_reference_every_other_is_one_question(make_scores):
+    gains = {"plain": 0.0, "better": 1.0, "worse": -1.0, "alike": 0.0}
+    entries = compare_methods(
+        make_scores(gains, n_subjects=9), list(gains), "volume_psnr", higher_is_better=True, reference="plain"
+    )
+    assert [(entry["first"], entry["second"]) for entry in entries] == [
+        (name, "plain") for name in ("better", "worse", "alike")
+    ]
+    assert [round(entry["mean_difference"]) for entry in entries] == [1, -1, 0]
+    assert entries[0]["p"] == pytest.approx(2 / 2**9)
+    assert entries[0]["p_holm"] == pytest.approx(3 * 2 / 2**9), "a family of three, not of six"
+
+
+def test_a_reference_that_was_never_scored_is_compared_with_nobody(make_scores):
+    scores = make_scores({"good": 1.0, "poor": 0.0})
+    assert compare_methods(scores, ["good", "poor"], "volume_psnr", higher_is_better=True, reference="lost") == []

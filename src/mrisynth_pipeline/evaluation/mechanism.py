@@ -12,6 +12,7 @@ from tqdm import tqdm
 from mrisynth_pipeline.imaging.displacement import displace
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
 from mrisynth_pipeline.models.aginet import AGINet
+from mrisynth_pipeline.models.door import padded
 from mrisynth_pipeline.parameters import Parameters
 from mrisynth_pipeline.sampling.slices import brain_slices
 
@@ -50,12 +51,14 @@ def probe_offsets(
         ``offset_y``, ``offset_x``.
     """
     rows: list[pd.DataFrame] = []
+    device = next(network.parameters()).device
     for number, subject in enumerate(tqdm(subjects, desc="Probing offsets", unit="subject")):
         generator = np.random.default_rng((parameters.seed, number))
         images, available, moved, shifts = _shifted_slices(store.open(subject), parameters, generator)
         for start in range(0, len(images), 16):
             part = slice(start, start + 16)
-            offsets = network.offsets(images[part], available[part])
+            shown = padded(images[part], network.divisor).to(device)
+            offsets = network.offsets(shown, available[part].to(device))
             cases = np.arange(len(images))[part]
             for layer, found in enumerate(offsets.values()):
                 rows.append(_table(subject, cases, moved[part], shifts[part], layer, found))

@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.evaluation.harness import Predict
+from mrisynth_pipeline.evaluation.harness import Covers, Predict
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters, RobustnessParameters
 from mrisynth_pipeline.imaging.rigid_motion import RigidMotion
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
@@ -82,6 +82,13 @@ def draw_cases(
                     | dict(zip(ROTATION_COLUMNS, motion.rotation, strict=True))
                 )
     return pd.DataFrame(rows)
+
+
+def covered_cases(cases: pd.DataFrame, modalities: tuple[str, ...], covers: Covers) -> pd.DataFrame:
+    """The cases in which a method is asked for what it was made for (see the harness)."""
+    pairs = zip(cases["inputs"], cases["target"], strict=True)
+    asked = [covers(parse_subset(inputs, modalities), modalities.index(target)) for inputs, target in pairs]
+    return cases[np.asarray(asked, dtype=bool)]
 
 
 def score_misaligned(

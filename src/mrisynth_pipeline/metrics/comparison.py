@@ -102,7 +102,7 @@ def _paired_differences(scores: pd.DataFrame, first: str, second: str, column: s
     """Per-subject mean difference over the (inputs, target) pairs that both methods were scored on."""
     keys = ["subject", "inputs", "target"]
     wide = scores[scores["method"].isin([first, second])].pivot(index=keys, columns="method", values=column)
-    paired = wide.dropna()
+    paired = wide.reindex(columns=[first, second]).dropna()  # a method that was never scored shares nothing
     return (paired[first] - paired[second]).groupby(level="subject").mean().to_numpy()
 
 
@@ -112,6 +112,6 @@ def _reach(n: int, n_questions: int) -> str:
     if smallest <= SIGNIFICANCE:
         return ""
     return (
-        f"{n} subjects are too few: even if all of them agreed, the corrected p could not fall below "
-        f"{smallest:.2g} with {n_questions} comparison{'s' if n_questions > 1 else ''}"
+        f"{n} subject{'s are' if n > 1 else ' is'} too few: even if all of them agreed, the corrected p could "
+        f"not fall below {smallest:.2g} with {n_questions} comparison{'s' if n_questions > 1 else ''}"
     )

@@ -13,7 +13,7 @@ _ENOUGH = 1e-6
 
 
 def summarise_offsets(offsets: pd.DataFrame) -> list[dict]:
-    """Correlation and decodability of the imposed shift, per variant, training and layer.
+    """Correlation and decodability of the imposed shift, per training and layer.
 
     Two questions. Does a group's offset follow the shift of *its* contrast? In the stem, whose groups are the
     contrasts, by Pearson's correlation along the same axis, against that of the groups that held still. And is the
@@ -22,20 +22,23 @@ def summarise_offsets(offsets: pd.DataFrame) -> list[dict]:
     tell, 0 or less if nothing.
 
     Args:
-        offsets: From :func:`mrisynth_pipeline.evaluation.mechanism.probe_offsets`, with ``variant`` and ``seed``.
+        offsets: From :func:`mrisynth_pipeline.evaluation.mechanism.probe_offsets`, with ``variant``, ``seed`` and
+            ``fold``: offsets of different trainings have nothing to do with one another.
 
     Returns:
-        One entry per variant, seed and layer: ``variant``, ``seed``, ``layer``, ``n_subjects``, ``n_cases``,
-        ``spread`` (standard deviation of the offsets over the cases, in taps), ``own_r`` and ``other_r`` (layer 0, else
-        ``None``; 0 where offsets do not vary) and ``r2`` (``None`` with fewer than two subjects).
+        One entry per variant, seed, fold and layer: ``variant``, ``seed``, ``fold``, ``layer``, ``n_subjects``,
+        ``n_cases``, ``spread`` (standard deviation of the offsets over the cases, in taps), ``own_r`` and ``other_r``
+        (layer 0, else ``None``; 0 where offsets do not vary) and ``r2`` (``None`` with fewer than two subjects).
     """
     entries = []
-    for (variant, seed, layer), rows in offsets.groupby(["variant", "seed", "layer"], sort=False):
+    for (variant, *numbers), rows in offsets.groupby(["variant", "seed", "fold", "layer"], sort=False):
+        layer = numbers[-1]
         own = rows[rows["group"] == rows["moved"]]
         others = rows[rows["group"] != rows["moved"]]
         spreads = [rows.groupby("group")[f"offset_{axis}"].std(ddof=0).mean() for axis in _AXES]
         entries.append(
-            {"variant": variant, "seed": int(seed), "layer": int(layer)}
+            {"variant": variant}
+            | dict(zip(("seed", "fold", "layer"), map(int, numbers), strict=True))
             | {"n_subjects": int(rows["subject"].nunique()), "n_cases": len(rows) // rows["group"].nunique()}
             | {"spread": float(np.mean(spreads))}
             | {"own_r": _correlation(own) if layer == 0 else None}

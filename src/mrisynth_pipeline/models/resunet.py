@@ -73,9 +73,8 @@ class ResUNet(Imputer):
         """Whether the scenario's inputs are all there and the contrast is one of its targets."""
         if not self.scenario.fixed:
             return True
-        return bool(available[self.inputs.to(available.device)].all()) and (
-            self.modalities[target] in self.scenario.targets
-        )
+        given = {name for name, have in zip(self.modalities, available.tolist(), strict=True) if have}
+        return given.issuperset(self.scenario.inputs) and self.modalities[target] in self.scenario.targets
 
     def channels(
         self, images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]

@@ -29,7 +29,9 @@ def folds_of(study: dict[str, Any], split: pd.DataFrame, n_folds: int, seed: int
     patient_of = dict(zip(split["subject"], split["patient"], strict=True))
     patients = sorted({patient_of[subject] for subject in members})
     if not 2 <= n_folds <= len(patients):
-        raise InputError(f"folds={n_folds}", f"the study has {len(patients)} patients", "Take 0, or 2 and more folds")
+        raise InputError(
+            f"aginet_ablation.folds={n_folds}", f"the study has {len(patients)} patients", "Take 0, or 2 and more folds"
+        )
     shuffled = np.random.default_rng(seed).permutation(patients)
     tested = [set(shuffled[fold::n_folds]) for fold in range(n_folds)]
     return [

@@ -1,12 +1,14 @@
 """Methods that translate the available contrasts into the missing ones by one network, trained as in pix2pix."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
+from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.models.resunet import ResUNet, ResUNetArchitecture
@@ -24,6 +26,8 @@ from mrisynth_pipeline.sampling.patches import patch_samples
 from mrisynth_pipeline.sampling.slices import slice_samples
 from mrisynth_pipeline.training.fit import fit, last_validation
 from mrisynth_pipeline.training.translation import Translation, TranslationParameters
+
+_REMEDY = "Correct it in conf/ or with --params"
 
 
 def train_translator(
@@ -48,16 +52,19 @@ def train_translator(
 
     Returns:
         The imputer and the history of its training.
+
+    Raises:
+        InputError: The architecture does not fit the study, or the augmentation the patches.
     """
     seed_training(parameters.optimisation.seed)
-    network = network_type(tuple(study["modalities"]), architecture)
+    network = build_network(network_type, architecture, study, f"{network_type.name}.architecture")
     members, held_out = complete_subjects(study, "train"), complete_subjects(study, "validation")
-    if network.spatial_dims == 2:
-        training = slice_samples(subjects, members, parameters, study["slice_windows"])
-        validation = slice_samples(subjects, held_out, parameters, study["slice_windows"], augmented=False)
-    else:
-        training = patch_samples(subjects, members, parameters)
-        validation = patch_samples(subjects, held_out, parameters, augmented=False)
+    samples = partial(slice_samples, windows=study["slice_windows"]) if network.spatial_dims == 2 else patch_samples
+    try:
+        training = samples(subjects, members, parameters)
+    except ValueError as error:
+        raise InputError(f"{network_type.name}.training", str(error), _REMEDY) from error
+    validation = samples(subjects, held_out, parameters, augmented=False)
     identity = training_identity(study, architecture, parameters)
     history = fit(
         Translation(network, parameters, tuple(study["grid"]["spacing_mm"])),
@@ -76,6 +83,26 @@ def train_translator(
         training_identity=identity,
     )
     return TrainedModel(network, card), history
+
+
+def build_network(
+    network_type: type[ResUNet], architecture: ResUNetArchitecture, study: dict[str, Any], option: str
+) -> ResUNet:
+    """The untrained network for a study's contrasts.
+
+    Args:
+        network_type: :class:`ResUNet` or a subclass.
+        architecture: Its sizes.
+        study: Whose contrasts.
+        option: Where the architecture is set, for the message.
+
+    Raises:
+        InputError: The architecture does not fit the study or itself.
+    """
+    try:
+        return network_type(tuple(study["modalities"]), architecture)
+    except ValueError as error:
+        raise InputError(option, str(error), _REMEDY) from error
 
 
 def translation_pipeline(method: str, train: Callable[..., Any]) -> Pipeline:

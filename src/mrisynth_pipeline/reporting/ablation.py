@@ -39,16 +39,16 @@ def ablation_verdict(summary: Mapping) -> list[str]:
         return [f"The variants {PLAIN} and {FULL} were not both trained: there is nothing to compare."]
     [test] = summary["question"]
     gain, n = test["mean_difference"], test["n"]
-    evidence = f"{abs(gain):.2f} dB PSNR inside the brain, n = {n} subjects, {_count(summary['seeds'], 'seed')}"
+    evidence = f"dB PSNR inside the brain, n = {_count(n, 'subject')}, {_count(summary['seeds'], 'seed')}"
     if test["p"] <= SIGNIFICANCE:
-        outcome = f"AGI-Net is {'better' if gain > 0 else 'worse'} than the plain network by {evidence}"
+        better = "better" if gain > 0 else "worse"
+        outcome = f"AGI-Net is {better} than the plain network by {number(abs(gain), 2)} {evidence}"
     else:
-        outcome = f"No difference between AGI-Net and the plain network can be shown: {number(gain, 2)} dB"
-        outcome += f" PSNR inside the brain, n = {n} subjects, {_count(summary['seeds'], 'seed')}"
+        outcome = f"No difference between AGI-Net and the plain network can be shown: {number(gain, 2)} {evidence}"
     weights = summary["parameters"][FULL] / summary["parameters"][PLAIN] - 1
     return [
         f"{outcome} (Wilcoxon p {p_relation(test['p'])}, one question asked beforehand).",
-        f"AGI-Net has {number(100 * weights, 1)} % more weights and trains "
+        f"AGI-Net has {number(100 * abs(weights), 1)} % {'more' if weights > 0 else 'fewer'} weights and trains "
         f"{summary['seconds'][FULL] / summary['seconds'][PLAIN]:.1f} times as long per step as the plain network.",
     ]
 
@@ -166,8 +166,8 @@ def _offsets(entries: list[Mapping]) -> Table:
     )
     first = entries[0]
     caption = (
-        f"Do learned offsets follow a shift of one input? {first['n_cases']} shifted slices of {first['n_subjects']} "
-        "held-out subjects per training, mean over seeds."
+        f"Do learned offsets follow a shift of one input? {first['n_cases']} shifted slices of "
+        f"{_count(first['n_subjects'], 'held-out subject')} per training, mean over trainings."
     )
     notes = (
         "r: correlation of a group's offset with the imposed shift, along the same axis; 1 would undo it tap by tap, "

@@ -115,8 +115,8 @@ class Table:
 
 
 def number(value: float | None, decimals: int) -> str:
-    """A number with fixed decimals and a true minus sign; :data:`ABSENT` for ``None``."""
-    return ABSENT if value is None else f"{value:.{decimals}f}".replace("-", "−")
+    """A number with fixed decimals and a true minus sign (none before a rounded 0); :data:`ABSENT` for ``None``."""
+    return ABSENT if value is None else f"{value:z.{decimals}f}".replace("-", "−")
 
 
 def interval(low: float | None, high: float | None, decimals: int) -> str:

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.models.blocks.discriminators import PatchDiscriminator
 from mrisynth_pipeline.training.imputation import ImputationTraining, on_voxels
 from mrisynth_pipeline.training.parameters import OptimisationParameters
@@ -99,7 +100,7 @@ class AdversarialTraining(ImputationTraining):
             exhibit: The batch.
 
         Raises:
-            ValueError: If the images are too small for the discriminator.
+            InputError: If the images are too small for the discriminator.
         """
         optimisers = self.optimizers()
         optimiser = optimisers[0] if isinstance(optimisers, list) else optimisers
@@ -126,7 +127,9 @@ class AdversarialTraining(ImputationTraining):
 def _check_size(images: Float[Tensor, "batch modality *spatial"]) -> None:
     size = images.shape[2:]
     if min(size) < PatchDiscriminator.smallest_image:
-        raise ValueError(
+        raise InputError(
+            "adversarial_weight",
             f"the discriminator judges images of at least {PatchDiscriminator.smallest_image} voxels each way and got "
-            f"{'×'.join(map(str, size))}: enlarge the model grid (3D: and patch_size), or set adversarial_weight to 0"
+            f"{'×'.join(map(str, size))}",
+            "Enlarge preprocessing.grid (3D: and patch_size), or set adversarial_weight to 0",
         )

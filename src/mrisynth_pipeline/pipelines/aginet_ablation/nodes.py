@@ -1,19 +1,19 @@
 """What AGI-Net's parts are worth: its variants and controls, trained alike, over several seeds."""
 
-import hashlib
-import json
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
+from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.harness import through_the_door
 from mrisynth_pipeline.evaluation.mechanism import probe_offsets
-from mrisynth_pipeline.evaluation.misalignment import draw_cases, score_misaligned
+from mrisynth_pipeline.evaluation.misalignment import covered_cases, draw_cases, score_misaligned
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.evaluation.realignment import register_cases
-from mrisynth_pipeline.imaging.parameters import RegistrationParameters
+from mrisynth_pipeline.imaging.parameters import PreprocessingParameters, RegistrationParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.comparison import compare_methods
 from mrisynth_pipeline.metrics.mechanism import summarise_offsets
@@ -25,7 +25,7 @@ from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.aginet_ablation.parameters import AblationParameters, settings_of
 from mrisynth_pipeline.pipelines.folds import folds_of
 from mrisynth_pipeline.pipelines.study import complete_subjects, training_identity, usable_device
-from mrisynth_pipeline.pipelines.translation import train_translator
+from mrisynth_pipeline.pipelines.translation import build_network, train_translator
 from mrisynth_pipeline.pipelines.trials import Trial, run_trials
 from mrisynth_pipeline.reporting.ablation import FULL, PLAIN, ablation_page, ablation_tables, ablation_verdict
 from mrisynth_pipeline.training.translation import TranslationParameters
@@ -45,17 +45,25 @@ def run_variants(
     training: TranslationParameters,
     parameters: AblationParameters,
     evaluation: EvaluationParameters,
+    preprocessing: PreprocessingParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Train every variant with every seed on every fold; each finished one is kept and not repeated.
 
     Returns:
         Scores of aligned and misaligned inputs, offsets under imposed shifts (of the variants that have offsets), and
         weights and seconds of each training.
+
+    Raises:
+        InputError: A variant or the misaligned inputs do not fit the study; nothing has been trained then.
     """
+    judges = [
+        _Judge(folded, subjects, parameters, evaluation, preprocessing.registration)
+        for folded in folds_of(study, split, parameters.folds)
+    ]
     trials = [
-        _trial(name, seed, fold, folded, subjects, architecture, training, parameters, evaluation)
+        _trial(name, seed, fold, judge, architecture, training, parameters)
         for seed in parameters.seeds
-        for fold, folded in enumerate(folds_of(study, split, parameters.folds))
+        for fold, judge in enumerate(judges)
         for name in parameters.variants
     ]
     tables = run_trials(trials, workspace)
@@ -66,50 +74,81 @@ def _trial(
     name: str,
     seed: int,
     fold: int,
-    study: dict[str, Any],
-    subjects: SubjectStore,
+    judge: "_Judge",
     architecture: AGINetArchitecture,
     training: TranslationParameters,
     parameters: AblationParameters,
-    evaluation: EvaluationParameters,
 ) -> Trial:
     network, schedule = settings_of(name, seed, parameters, architecture, training)
-    judged = [parameters.robustness, parameters.mechanism, evaluation]
-    train = partial(train_translator, AGINet, network, schedule, study, subjects, tracked_as=f"ablation/{name}/{seed}")
+    with torch.device("meta"):  # whether it can be built, before anything is trained
+        unmade = build_network(AGINet, network, judge.study, f"aginet_ablation.variants.{name}")
+    judge.check(unmade)
+    train = partial(train_translator, AGINet, network, schedule, judge.study, judge.subjects)
     return Trial(
         name,
         seed,
         fold,
-        training_identity(study, network, schedule) + _digest([group.model_dump(mode="json") for group in judged]),
-        lambda folder: train(folder)[0],
-        partial(_judge, name, study=study, subjects=subjects, parameters=parameters, evaluation=evaluation),
+        training_identity(judge.study, network, schedule),
+        judge.identity,
+        lambda folder: train(folder, f"ablation/{name}/{seed}/{fold}")[0],
+        partial(judge, name),
     )
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+class _Judge:
+    """What every training on one fold is worth: on aligned and misaligned inputs, the same for all, and by its offsets.
 
+    Raises:
+        InputError: The study's contrasts are too few to misalign one.
+    """
 
-def _judge(
-    name: str,
-    model: TrainedModel,
-    study: dict[str, Any],
-    subjects: SubjectStore,
-    parameters: AblationParameters,
-    evaluation: EvaluationParameters,
-) -> dict[str, pd.DataFrame]:
-    """Scores of one training on aligned and misaligned inputs, and its offsets."""
-    modalities, members = tuple(study["modalities"]), complete_subjects(study, "test")
-    spacing = tuple(reversed(study["grid"]["spacing_mm"]))
-    cases = draw_cases(members, modalities, parameters.robustness, spacing)
-    cases = register_cases(cases, subjects, parameters.robustness, RegistrationParameters())
-    network = model.network.to(usable_device(evaluation.device))
-    predict = through_the_door(network, evaluation)
-    scores = score_misaligned(name, predict, subjects, cases, modalities, evaluation, study["slice_windows"])
-    tables = {"scores": scores.drop(columns="method")}
-    if network.spatial_dims == 2 and any(layer.rolling in LEARNT for _, layer in network.adaptive_layers()):
-        tables["offsets"] = probe_offsets(network, subjects, members, parameters.mechanism)
-    return tables
+    def __init__(
+        self,
+        study: dict[str, Any],
+        subjects: SubjectStore,
+        parameters: AblationParameters,
+        evaluation: EvaluationParameters,
+        registration: RegistrationParameters,
+    ) -> None:
+        self.study, self.subjects, self.evaluation = study, subjects, evaluation
+        self._parameters, self._registration = parameters, registration
+        self._modalities, self._members = tuple(study["modalities"]), complete_subjects(study, "test")
+        spacing = tuple(reversed(study["grid"]["spacing_mm"]))
+        try:
+            self._drawn = draw_cases(self._members, self._modalities, parameters.robustness, spacing)
+        except InputError as error:
+            raise InputError(f"aginet_ablation.{error.where}", error.problem, error.remedy) from error
+        groups = [parameters.robustness, parameters.mechanism, evaluation, registration]
+        self.identity = training_identity(study, *groups)
+
+    @cached_property
+    def _cases(self) -> pd.DataFrame:
+        """The misaligned inputs; registered when the first training is judged, if at all."""
+        return register_cases(self._drawn, self.subjects, self._parameters.robustness, self._registration)
+
+    def check(self, network: AGINet) -> None:
+        """Refuse a network that is asked for nothing by any of the cases.
+
+        Raises:
+            InputError: Its fixed scenario and the misaligned inputs have nothing in common.
+        """
+        if covered_cases(self._drawn, self._modalities, network.covers).empty:
+            raise InputError(
+                "aginet_ablation.robustness.inputs",
+                f"nothing that scenario {network.architecture.scenario} was made for is asked of it",
+                "Name the scenario's inputs there",
+            )
+
+    def __call__(self, name: str, model: TrainedModel) -> dict[str, pd.DataFrame]:
+        """Scores of one training on aligned and misaligned inputs, and its offsets."""
+        network = model.network.to(usable_device(self.evaluation.device))
+        cases = covered_cases(self._cases, self._modalities, network.covers)
+        predict, windows = through_the_door(network, self.evaluation), self.study["slice_windows"]
+        scores = score_misaligned(name, predict, self.subjects, cases, self._modalities, self.evaluation, windows)
+        tables = {"scores": scores.drop(columns="method")}
+        if network.spatial_dims == 2 and any(layer.rolling in LEARNT for _, layer in network.adaptive_layers()):
+            tables["offsets"] = probe_offsets(network, self.subjects, self._members, self._parameters.mechanism)
+        return tables
 
 
 def summarise_variants(
@@ -126,7 +165,7 @@ def summarise_variants(
     """
     bootstrap = {"n_resamples": evaluation.bootstrap_samples, "seed": evaluation.seed}
     scores = scores.rename(columns={"variant": "method"})
-    aligned = scores[scores["kind"] == NONE]
+    aligned = scores[(scores["kind"] == NONE) & ~scores["registered"]]
     numbers = [name for name in aligned.columns if name.startswith(("n_", "slice_", "volume_"))]
     averaged = aligned.groupby(_CASE, sort=False)[numbers].mean().reset_index()
     averaged = averaged.astype({"n_inputs": int, "n_slices": int})

@@ -61,9 +61,11 @@ def settings_of(
         )
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        option = ".".join(str(part) for part in fault["loc"])
+        option = [".".join(str(part) for part in fault["loc"])] if fault["loc"] else []  # none where several disagree
+        unknown = fault["type"] == "extra_forbidden"
+        problem = ": ".join([*option, "no such option" if unknown else fault["msg"].removeprefix("Value error, ")])
         remedy = "Name options of aginet.architecture and aginet.training"
-        raise InputError(f"aginet_ablation.variants.{name}", f"{option}: {fault['msg']}", remedy) from error
+        raise InputError(f"aginet_ablation.variants.{name}", problem, remedy) from error
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 [
                     *("study", "split", "subjects", "aginet_ablation.trials_workspace"),
                     *("params:aginet.architecture", "params:aginet.training"),
-                    *("params:aginet_ablation", "params:evaluation"),
+                    *("params:aginet_ablation", "params:evaluation", "params:preprocessing"),
                 ],
                 ["aginet_ablation.scores", "aginet_ablation.offsets", "aginet_ablation.trials"],
                 name="train_variants",

@@ -53,10 +53,18 @@ def score_method(
 def impute_examples(
     model: TrainedModel, study: dict[str, Any], subjects: SubjectStore, parameters: EvaluationParameters
 ) -> dict[str, np.ndarray]:
-    """For the figures: ``{subject}_from_{inputs}`` → imputed contrasts ``[modality, y, x]`` of the telling slice."""
-    predict = through_the_door(model.network.to(usable_device(parameters.device)), parameters)
+    """For the figures: ``{subject}_from_{inputs}`` → imputed contrasts ``[modality, y, x]`` of the telling slice.
+
+    Of a method for a fixed scenario only those in which it was made for everything that is missing.
+    """
+    predict, covers = (
+        through_the_door(model.network.to(usable_device(parameters.device)), parameters),
+        model.network.covers,
+    )
     slices = {}
     for subject, subset in shown_cases(study, subjects, parameters):
+        if not all(covers(subset, target) for target in (~subset).nonzero()[:, 0].tolist()):
+            continue
         file = subjects.open(subject)
         z = telling_slice(file.mask(), file.segmentation())
         name = case_name(subject, subset, study)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.metrics.robustness import summarise_robustness
 from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
@@ -19,11 +20,12 @@ def summarise_evaluation(
     """The numbers of the report from the scores of all methods that have been judged on this study.
 
     Raises:
-        ValueError: No method has been judged.
+        InputError: No method has been judged.
     """
     tables = of_this_study(study, scores)
     if not tables:
-        raise ValueError("no method has been judged on this study yet: run the pipeline evaluation first")
+        remedy = "To judge the default ones run the pipeline evaluation first"
+        raise InputError("report", "no method has been judged on this study yet", remedy)
     return summarise_scores(
         pd.concat(tables, ignore_index=True), n_resamples=parameters.bootstrap_samples, seed=parameters.seed
     )

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 
 from mrisynth_pipeline.evaluation.harness import through_the_door
-from mrisynth_pipeline.evaluation.misalignment import displaced_inputs, draw_cases, score_misaligned, voxel_spacing
+from mrisynth_pipeline.evaluation.misalignment import (
+    covered_cases,
+    displaced_inputs,
+    draw_cases,
+    score_misaligned,
+    voxel_spacing,
+)
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters, RobustnessParameters
 from mrisynth_pipeline.evaluation.realignment import register_cases
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
@@ -57,23 +63,28 @@ def score_robustness(
     subjects: SubjectStore,
     parameters: EvaluationParameters,
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """A method's scores on all cases, and a slice to look at; of a method that has not been trained, none.
+    """A method's scores on the cases that it covers, and a slice to look at; of one that is not trained, none.
 
     Returns:
         The scores, and the imputed slice of the farthest shift in space of the first subject, with ``aligned`` and with
         ``displaced`` inputs.
     """
     if model is None:
+        logger.info("This method has not been trained: nothing to score")
         return pd.DataFrame(columns=["method"]), {}
-    modalities, windows = tuple(study["modalities"]), study["slice_windows"]
+    modalities, windows, name = tuple(study["modalities"]), study["slice_windows"], model.network.name
+    covered = covered_cases(cases, modalities, model.network.covers)
+    if covered.empty:
+        logger.warning("%s is asked for nothing that it was made for: name its inputs in robustness.inputs", name)
+        return pd.DataFrame(columns=["method"]), {}
     predict = through_the_door(model.network.to(usable_device(parameters.device)), parameters)
-    scores = score_misaligned(model.network.name, predict, subjects, cases, modalities, parameters, windows)
-    slices = {}
-    if (case := shown_case(cases)) is not None:
+    scores = score_misaligned(name, predict, subjects, covered, modalities, parameters, windows)
+    slices, case = {}, shown_case(cases)
+    if case is not None and not covered_cases(pd.DataFrame([case]), modalities, model.network.covers).empty:
         volumes, displaced, z = _shown_volumes(case, subjects, modalities)
         available, target = parse_subset(case["inputs"], modalities), modalities.index(case["target"])
         stacks = {"aligned": volumes, "displaced": displaced}
-        slices = {name: predict(stack, available)[target, z].numpy() for name, stack in stacks.items()}
+        slices = {key: predict(stack, available)[target, z].numpy() for key, stack in stacks.items()}
     return marked(scores, study), slices
 
 

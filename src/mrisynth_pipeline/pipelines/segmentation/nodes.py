@@ -115,8 +115,9 @@ def segment_with_method(
     predict, network = through_the_door(model.network.to(device), parameters), segmenter.network.to(device)
     members, spacing = _test_subjects(segmenter, study), study["grid"]["spacing_mm"]
     scores = score_downstream(name, predict, network, subjects, members, spacing, model.network.covers)
-    slices = {}
-    for subject in _shown_subjects(segmenter, study, subjects):
+    slices, missing = {}, missing_channel(study)
+    others = torch.arange(len(study["modalities"])) != missing
+    for subject in _shown_subjects(segmenter, study, subjects) if model.network.covers(others, missing) else ():
         slices |= _segmented_slices(name, predict, network, subject, study, subjects)
     return marked(scores, study), slices
 

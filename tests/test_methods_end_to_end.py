@@ -1,0 +1,111 @@
+"""Methods beside the default one, on the products of a default run: judged, given displaced inputs, taken apart."""
+
+import json
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+from mrisynth_pipeline.pipelines.trials import run_trials
+
+ONE_SEED = {"aginet_ablation": {"seeds": [0]}}
+
+
+@pytest.fixture(scope="module")
+def two_more(finished_project, tmp_path_factory):
+    """The finished project with both U-Nets trained and all methods tried on misaligned inputs.
+
+    All tests here run in it, each on products of its own: a tracking database takes seconds to make.
+    """
+    project = finished_project.copy(tmp_path_factory.mktemp("more") / "project")
+    project.run(pipeline_names=["resunet", "aginet", "robustness", "reporting"])
+    return project
+
+
+class TestTwoMoreMethods:
+    def test_they_stand_in_the_table_and_in_the_summary(self, two_more):
+        table = (two_more.data / "08_reporting" / "results_table.txt").read_text()
+        for name in ("ResUNet", "AGI-Net", "CodeBrain", "Linear regression"):
+            assert name in table
+        summary = json.loads((two_more.data / "08_reporting" / "evaluation_summary.json").read_text())
+        assert {"resunet", "aginet"} <= set(summary["methods"])
+
+    @pytest.mark.parametrize("method", ["resunet", "aginet"])
+    def test_scores_slices_and_curves_of_each_are_kept(self, two_more, method):
+        scores = pd.read_parquet(two_more.data / "07_model_output" / method / "scores.parquet")
+        assert set(scores["method"]) == {method}
+        assert len(scores) == 28 * scores["subject"].nunique()
+        assert (two_more.data / "08_reporting" / "figures" / "training_curves" / f"{method}_training.png").is_file()
+        segmented = pd.read_parquet(two_more.data / "07_model_output" / method / "segmentation_scores.parquet")
+        assert set(segmented["method"]) == {method}
+
+    def test_every_trained_method_was_given_the_same_misaligned_inputs(self, two_more):
+        summary = json.loads((two_more.data / "08_reporting" / "robustness_summary.json").read_text())
+        assert summary["methods"] == ["codebrain", "resunet", "aginet", "linear", "mean"]
+        assert summary["kinds"] == ["translation_pixels", "translation_mm"]
+        assert summary["registered"] is True
+        assert summary["warnings"] == []
+        figures = {path.stem for path in (two_more.data / "08_reporting" / "figures" / "robustness").glob("*.png")}
+        assert figures == {"curves", "cost", "example"}
+
+    def test_the_report_has_their_numbers_and_a_section_on_misaligned_inputs(self, two_more):
+        report = (two_more.data / "08_reporting" / "report.html").read_text()
+        assert 'id="robustness"' in report
+        assert "AGI-Net" in report
+        assert "ResUNet" in report
+        assert not re.search(r"(src|href)=\"(https?:)?//", report)
+
+    def test_final_metrics_tell_amounts_apart(self, two_more):
+        names = {name for run in two_more.mlflow_runs() for name in run.data.metrics}
+        assert "robustness_summary.aginet.translation_mm.4.volume.psnr.mean" in names
+        assert "robustness_summary.aginet.translation_mm.4.registered.volume.psnr.mean" in names
+
+
+class TestAblation:
+    def test_it_ends_in_a_page_and_repeats_no_training(self, two_more, monkeypatch):
+        project = two_more
+        project.run(ONE_SEED, pipeline_names=["aginet_ablation"])
+        summary = json.loads((project.data / "08_reporting" / "aginet_ablation.json").read_text())
+        variants = ["conv", "cga", "gr", "cagr", "frozen", "zero_fill", "conv_misaligned", "cagr_misaligned"]
+        assert list(summary["aligned"]["methods"]) == variants
+        page = (project.data / "08_reporting" / "aginet_ablation.html").read_text()
+        assert "AGI-Net, part by part" in page
+        assert not re.search(r"(src|href)=\"(https?:)?//", page)
+        before = (project.data / "07_model_output" / "aginet_ablation" / "scores.parquet").read_bytes()
+
+        def only_kept(trials, folder):
+            for trial in trials:
+                object.__setattr__(trial, "train", lambda _: pytest.fail("trained again"))
+            return run_trials(trials, folder)
+
+        monkeypatch.setattr("mrisynth_pipeline.pipelines.aginet_ablation.nodes.run_trials", only_kept)
+        project.run(ONE_SEED, pipeline_names=["aginet_ablation"])
+        assert (project.data / "07_model_output" / "aginet_ablation" / "scores.parquet").read_bytes() == before
+
+
+class TestRefused:
+    def refused(self, project, *arguments: str) -> str:
+        """The one line with which the command line ends."""
+        outcome = project.command("run", "--env", "test", *arguments)
+        assert outcome.exit_code == 1
+        assert isinstance(outcome.exception, SystemExit), "no traceback"
+        lines = [line for line in outcome.output.splitlines() if line.startswith("Error: ")]
+        assert len(lines) == 1
+        return lines[0]
+
+    def test_without_a_study(self, two_more):
+        line = self.refused(two_more, "--pipelines", "aginet", "--params", "data_dir=nothing")
+        assert "nothing/05_model_input/study.json: is not there. Run the pipeline that makes it first" in line
+
+    def test_without_a_model(self, two_more):
+        shutil.copytree(two_more.data / "05_model_input", two_more.folder / "untrained" / "05_model_input")
+        nodes = ("--pipelines", "aginet", "--nodes", "aginet.score")
+        line = self.refused(two_more, *nodes, "--params", "data_dir=untrained")
+        assert "untrained/06_models/aginet/model: is not there. Make it first: kedro run --pipelines aginet" in line
+
+    def test_with_a_scenario_of_another_study(self, two_more):
+        wrong = "aginet.architecture.scenario=t1+t2->pd"
+        line = self.refused(two_more, "--pipelines", "aginet", "--params", wrong)
+        assert "aginet.architecture: scenario 't1+t2->pd' names ['pd'], which the study lacks" in line
+        assert "FAILED" in [run.info.status for run in two_more.mlflow_runs()]
