@@ -9,7 +9,7 @@ import pytest
 
 from mrisynth_pipeline.pipelines.trials import run_trials
 
-ONE_SEED = {"aginet_ablation": {"seeds": [0]}}
+ONE_SEED = {"aginet_ablation": {"seeds": 1}}
 
 
 @pytest.fixture(scope="module")

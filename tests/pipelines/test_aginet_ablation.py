@@ -34,7 +34,7 @@ def ablation(variants: dict | None = None, robustness: dict | None = None, **opt
         variants=variants or {"conv": PLAIN, "cagr": {}},
         robustness=RobustnessParameters(**few | (robustness or {})),
         mechanism=MechanismParameters(slices=1, shifts=1),
-        **{"seeds": (0, 1), "steps": 2} | options,
+        **{"seeds": 2, "steps": 2} | options,
     )
 
 
@@ -145,7 +145,7 @@ class TestRun:
         assert set(further["amount"]) == {0.0, 4.0}
 
     def test_in_folds_everybody_is_tested_on_once(self, run):
-        scores, offsets, trials = run(ablation(seeds=(0,), folds=2))
+        scores, offsets, trials = run(ablation(seeds=1, folds=2))
         assert sorted(scores.query("variant == 'conv'")["subject"].unique()) == list("abcdef")
         assert (scores.groupby("subject")["fold"].nunique() == 1).all()
         summary = summarise_variants(scores, offsets, trials, EVALUATION)

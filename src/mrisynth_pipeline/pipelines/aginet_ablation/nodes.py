@@ -62,9 +62,9 @@ def run_variants(
     ]
     trials = [
         _trial(name, seed, fold, judge, architecture, training, parameters)
-        for seed in parameters.seeds
+        for seed in range(parameters.seeds)
         for fold, judge in enumerate(judges)
-        for name in parameters.variants
+        for name in parameters.chosen
     ]
     tables = run_trials(trials, workspace)
     return tables["scores"], tables.get("offsets", pd.DataFrame({"variant": []})), tables["trials"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.mechanism import MechanismParameters
@@ -26,8 +26,10 @@ class AblationParameters(Parameters):
 
     variants: dict[str, Variant] = Field(min_length=2)
     """Name → changes; ``conv``, the plain network, is what the others are compared with."""
-    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
-    """Trainings of each variant."""
+    only: str = ""
+    """The variants to train, such as ``conv+cagr``; empty: all."""
+    seeds: int = Field(3, ge=1)
+    """Trainings of each variant, with the seeds 0, 1, …"""
     folds: int = Field(0, ge=0)
     """0: the study's own training and test parts. k: all subjects in k folds, each tested on once."""
     steps: int | None = Field(None, ge=1)
@@ -36,6 +38,18 @@ class AblationParameters(Parameters):
     """The misaligned inputs on which every training is judged, beside the aligned ones."""
     mechanism: MechanismParameters = MechanismParameters()
     """How the learned offsets are probed."""
+
+    @model_validator(mode="after")
+    def _only_names_variants(self) -> "AblationParameters":
+        if unknown := set(self.chosen) - set(self.variants):
+            known = ", ".join(self.variants)
+            raise ValueError(f"aginet_ablation.only={self.only} names {', '.join(sorted(unknown))}: there are {known}")
+        return self
+
+    @property
+    def chosen(self) -> list[str]:
+        """Names of the variants to train."""
+        return self.only.split("+") if self.only else list(self.variants)
 
 
 def settings_of(
