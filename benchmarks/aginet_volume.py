@@ -2,21 +2,26 @@
 
     python benchmarks/aginet_volume.py                       # 240×240×155 voxels, four contrasts
     python benchmarks/aginet_volume.py --overlap 0           # the yardstick: windows side by side
+    python benchmarks/aginet_volume.py --model data/06_models/aginet/model --subject FILE --picture seams.png
 
-The network has random weights. The seam measure compares neighbouring voxels across the borders of windows (mean
+Without ``--model`` the network has random weights, without ``--subject`` the volume is made up. The seam measure compares neighbouring voxels across the borders of windows (mean
 absolute difference of the output) with neighbouring voxels elsewhere: 1 means that borders cannot be told.
 """
 
 import argparse
 import resource
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 from monai.data.utils import dense_patch_slices
+from PIL import Image
 from scipy import ndimage
 
+from mrisynth_pipeline.imaging.subject_file import open_subject
 from mrisynth_pipeline.models.aginet import AGINet
+from mrisynth_pipeline.models.packaging import load_model
 from mrisynth_pipeline.models.resunet import ResUNet
 
 MODALITIES = ("t1", "t1c", "t2", "flair")
@@ -46,6 +51,31 @@ def seam(volume: torch.Tensor, inside: torch.Tensor, axis: int, borders: list[in
     return float(steps[at].mean() / steps[off].mean())
 
 
+def network(options: argparse.Namespace) -> ResUNet:
+    """The trained network of a folder, or one with random weights."""
+    if options.model:
+        method = load_model(Path(options.model)).network
+        method.architecture = method.architecture.model_copy(
+            update={"window": tuple(options.window), "overlap": options.overlap}
+        )
+        return method
+    kind = {"aginet": AGINet, "resunet": ResUNet}[options.method]
+    sizes = {name: tuple(getattr(options, name)) for name in ("widths", "window")}
+    method = kind(MODALITIES, {"spatial_dims": 3, "overlap": options.overlap, **sizes}).eval()
+    torch.nn.init.constant_(method.network.head.bias, 0.5)  # so that little is clamped
+    return method
+
+
+def picture(truth: torch.Tensor, imputed: torch.Tensor) -> Image.Image:
+    """Middle planes along z, y and x, superior and anterior up: the truth above, the imputed contrast below."""
+    rows = []
+    for volume in (truth, imputed):
+        planes = [volume.select(axis, n // 2).flip(0).numpy() for axis, n in enumerate(volume.shape)]
+        height = max(len(plane) for plane in planes)
+        rows.append(np.concatenate([np.pad(plane, ((0, height - len(plane)), (0, 0))) for plane in planes], axis=1))
+    return Image.fromarray((np.concatenate(rows) * 255).astype(np.uint8))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", choices=["aginet", "resunet"], default="aginet")
@@ -53,16 +83,16 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=(16, 32, 64, 128))
     parser.add_argument("--window", type=int, nargs=3, default=(96, 96, 96), metavar=("X", "Y", "Z"))
     parser.add_argument("--overlap", type=float, default=0.5)
+    parser.add_argument("--model", help="model folder of a trained 3D network, instead of method and widths")
+    parser.add_argument("--subject", help="prepared subject file with as many contrasts, instead of a made-up volume")
+    parser.add_argument("--picture", help="PNG of the middle planes: truth above, imputed below")
     options = parser.parse_args()
     torch.manual_seed(0)
-    kind = {"aginet": AGINet, "resunet": ResUNet}[options.method]
-    sizes = {name: tuple(getattr(options, name)) for name in ("widths", "window")}
-    method = kind(MODALITIES, {"spatial_dims": 3, "overlap": options.overlap, **sizes}).eval()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.nn.init.constant_(method.network.head.bias, 0.5)  # so that little is clamped
-    method.to(device)
-    volumes = head(tuple(options.size[::-1]))[None].to(device)
-    available = torch.tensor([[True, False, True, True]], device=device)
+    method = network(options).to(device)
+    volumes = torch.from_numpy(open_subject(options.subject).volumes()) if options.subject else head(options.size[::-1])
+    volumes = volumes[None].to(device)
+    available = torch.arange(volumes.shape[1], device=device)[None] != 1
     padded = [size + -size % method.divisor for size in volumes.shape[2:]]
     window = [min(pair) for pair in zip(options.window[::-1], padded, strict=True)]
     step = [n if n == size else int(n * (1 - options.overlap)) for n, size in zip(window, padded, strict=True)]
@@ -73,7 +103,8 @@ def main() -> None:
     imputed = method.impute(volumes, available)[0, 1].cpu()
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{options.method} {sizes['widths']}, {'×'.join(map(str, options.size))}, {device}, {len(places)} windows")
+    size = "×".join(str(n) for n in reversed(volumes.shape[2:]))
+    print(f"{method.name} {method.architecture.widths}, {size}, {device}, {len(places)} windows")
     print(f"{seconds:.0f} s; peak of the process {peak / 2**20:.2f} GiB (before imputing {before / 2**20:.2f})")
     if device.type == "cuda":
         print(f"peak on the GPU {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
@@ -82,6 +113,8 @@ def main() -> None:
     for axis, name in enumerate("zyx"):
         borders = sorted({edge for place in places for edge in (place[axis].start, place[axis].stop)})
         print(f"seams along {name}: × {seam(imputed, volumes[0, 0].cpu() > 0, axis, borders, method.divisor):.3f}")
+    if options.picture:
+        picture(volumes[0, 1].cpu(), imputed).save(options.picture)
 
 
 if __name__ == "__main__":
