@@ -4,8 +4,9 @@
     python benchmarks/aginet_volume.py --overlap 0           # the yardstick: windows side by side
     python benchmarks/aginet_volume.py --model data/06_models/aginet/model --subject FILE --picture seams.png
 
-Without ``--model`` the network has random weights, without ``--subject`` the volume is made up. The seam measure compares neighbouring voxels across the borders of windows (mean
-absolute difference of the output) with neighbouring voxels elsewhere: 1 means that borders cannot be told.
+Without ``--model`` the network has random weights, without ``--subject`` the volume is made up. The seam measure
+compares neighbouring voxels across the borders of windows (mean absolute difference of the output) with neighbouring
+voxels elsewhere: 1 means that borders cannot be told.
 """
 
 import argparse
