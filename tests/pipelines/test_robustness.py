@@ -8,18 +8,14 @@ import torch
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters, RobustnessParameters
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
+from mrisynth_pipeline.metrics.misalignment import shown_case
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.models.resunet import ResUNet
 from mrisynth_pipeline.pipelines.evaluation.nodes import fit_baselines
 from mrisynth_pipeline.pipelines.methods import METHODS, SKIPPED
 from mrisynth_pipeline.pipelines.reporting.drawing import draw_robustness
 from mrisynth_pipeline.pipelines.reporting.summaries import summarise_misalignment
-from mrisynth_pipeline.pipelines.robustness.nodes import (
-    draw_misalignments,
-    motion_in_words,
-    score_robustness,
-    shown_case,
-)
+from mrisynth_pipeline.pipelines.robustness.nodes import draw_misalignments, score_robustness
 
 EVALUATION = EvaluationParameters(device="cpu", bootstrap_samples=100)
 FEW = RobustnessParameters(
@@ -29,8 +25,13 @@ PREPROCESSING = PreprocessingParameters()
 
 
 @pytest.fixture
-def cases(trio_study, trio) -> pd.DataFrame:
+def drawn(trio_study, trio) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     return draw_misalignments(trio_study, trio, FEW, PREPROCESSING)
+
+
+@pytest.fixture
+def cases(drawn) -> pd.DataFrame:
+    return drawn[0]
 
 
 def resunet(**architecture) -> TrainedModel:
@@ -54,8 +55,17 @@ def test_two_contrasts_are_too_few(study, subjects):
 def test_the_example_is_the_farthest_shift_of_the_first_subject(cases):
     case = shown_case(cases)
     assert (case["subject"], case["kind"], case["amount"]) == ("d", "translation_mm", 6.0)
-    assert motion_in_words(case | {"moved": "t2"}) == "T2 shifted by 6 mm"
     assert shown_case(cases[cases["kind"] == "none"]) is None
+
+
+def test_its_slices_show_one_input_moved(drawn):
+    cases, slices = drawn
+    case = shown_case(cases)
+    given = case["inputs"].split("+")
+    assert set(slices) == {"truth", *(f"{state}/{name}" for state in ("aligned", "displaced") for name in given)}
+    for name in given:
+        still = np.array_equal(slices[f"aligned/{name}"], slices[f"displaced/{name}"])
+        assert still == (name != case["moved"])
 
 
 def test_a_method_is_scored_on_every_case_and_leaves_two_slices(cases, trio_study, trio):
@@ -84,18 +94,21 @@ def test_a_fixed_scenario_is_asked_for_what_it_was_made_for(cases, trio_study, t
     assert "name its inputs in robustness.inputs" in caplog.text
 
 
-def test_summary_and_figures_hold_the_methods_that_were_tried(cases, trio_study, trio):
+def test_summary_and_figures_hold_the_methods_that_were_tried(drawn, trio_study, trio):
+    cases, inputs = drawn
     models = dict.fromkeys(METHODS) | {"resunet": resunet(), "mean": fit_baselines(trio_study, trio)[1]}
     scored = [score_robustness(model, cases, trio_study, trio, EVALUATION) for model in models.values()]
     summary = summarise_misalignment(trio_study, EVALUATION, *(scores for scores, _ in scored))
     assert summary["methods"] == ["resunet", "mean"]
     assert summary["kinds"] == ["translation_pixels", "translation_mm"]
     slices = [found for _, found in scored]
-    assert set(draw_robustness(summary, trio_study, trio, cases, *slices)) == {"curves", "cost", "example"}
-    assert set(draw_robustness(summary, trio_study, trio, None, *slices)) == {"curves", "cost"}
+    figures = draw_robustness(summary, cases, inputs, *slices)
+    assert set(figures) == {"curves", "cost", "example"}
+    assert any("shifted by 6 mm" in text.get_text() for text in figures["example"].texts)
+    assert set(draw_robustness(summary, None, None, *slices)) == {"curves", "cost"}
 
 
 def test_if_none_was_tried_the_summary_says_what_to_run(trio_study, trio):
     summary = summarise_misalignment(trio_study, EVALUATION, None, pd.DataFrame(columns=["method"]))
     assert "kedro run --pipelines robustness,reporting" in summary[SKIPPED]
-    assert list(draw_robustness(summary, trio_study, trio, None, *([None] * len(METHODS)))) == ["none"]
+    assert list(draw_robustness(summary, None, None, *([None] * len(METHODS)))) == ["none"]
