@@ -37,9 +37,7 @@ class FiLM(nn.Module):
         return list(zip((1 + scales).split(self.channels, 1), shifts.split(self.channels, 1), strict=True))
 
 
-def modulate(
-    x: Float[Tensor, "batch channel d h w"], modulation: Modulation
-) -> Float[Tensor, "batch channel d h w"]:
+def modulate(x: Float[Tensor, "batch channel d h w"], modulation: Modulation) -> Float[Tensor, "batch channel d h w"]:
     """Channels scaled and shifted, everywhere alike."""
     scale, shift = (values[:, :, None, None, None].to(x.dtype) for values in modulation)
     return x * scale + shift
