@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -10,7 +10,6 @@ from monai.losses import SSIMLoss
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import Dataset
 
 from mrisynth_pipeline.metrics.similarity import ssim_map
 from mrisynth_pipeline.models.blocks.modality_adversary import ModalityAdversary, reverse_gradient
@@ -19,12 +18,10 @@ from mrisynth_pipeline.models.neuroquant import NeuroQuantAutoencoder
 from mrisynth_pipeline.sampling.augmentation import AugmentationParameters
 from mrisynth_pipeline.sampling.availability import draw_pairs
 from mrisynth_pipeline.sampling.patches import PatchParameters
+from mrisynth_pipeline.sampling.planes import Plane, draw_slices
 from mrisynth_pipeline.training.code_use import CodeUse
 from mrisynth_pipeline.training.imputation import ImputationTraining, image_psnr
 from mrisynth_pipeline.training.parameters import OptimisationParameters
-
-PLANES = {"axial": 2, "coronal": 3, "sagittal": 4}
-"""Axis of ``[batch, channel, z, y, x]`` across which slices of a plane are cut."""
 
 
 class AnatomicalParameters(PatchParameters):
@@ -72,7 +69,7 @@ class AnatomicalParameters(PatchParameters):
     """Weight of all losses of the slices."""
     slices: int = Field(8, ge=1)
     """Slices of each pair in such a step, drawn anywhere in the patch."""
-    slice_plane: Literal["axial", "coronal", "sagittal"] = "axial"
+    slice_plane: Plane = "axial"
     """Their plane."""
 
 
@@ -142,7 +139,7 @@ class AnatomicalAutoencoding(ImputationTraining):
             images = padded(batch["images"][rows, modality][:, None], self.autoencoder.architecture.reduction)
             loss = self._losses(images, modality, flat=False)
             if torch.rand((), generator=generator) < p.slice_probability:
-                slices = draw_slices(images, p.slices, PLANES[p.slice_plane], generator)
+                slices = draw_slices(images, p.slices, p.slice_plane, generator)
                 loss = loss + p.slice_weight * self._losses(slices, modality.repeat_interleave(p.slices), flat=True)
         self.log("train_loss", loss.detach(), prog_bar=True)
         return loss
@@ -194,19 +191,10 @@ class AnatomicalAutoencoding(ImputationTraining):
             made, images = (x.float()[:, :, 0] if flat else x.float() for x in (made, images))
             return error, self.similarity["flat" if flat else "deep"](made, images)
 
-    def _each_alone(self, images: Tensor) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
-        """Modality, its images (padded), their anatomy and their style."""
-        for m in range(self.n_modalities):
-            alone = padded(images[:, m : m + 1], self.autoencoder.architecture.reduction)
-            yield m, alone, *self.autoencoder.encode(alone)
-
     def look(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch modality z y x"]:
         """Reconstructions of a batch, for an early look."""
-        images, made = batch["images"], []
-        for m, alone, anatomy, styles in self._each_alone(images):
-            values = self.autoencoder.quantise(anatomy, learn=False).values
-            made.append(self.autoencoder.decode(values, styles, self._all(m, alone)))
-        return torch.cat(made, 1)[(..., *(slice(n) for n in images.shape[2:]))]
+        images = batch["images"]
+        return self.autoencoder.reconstruct(images, torch.ones_like(images[:, :, 0, 0, 0], dtype=torch.bool))
 
     def _all(self, modality: int, images: Tensor) -> Int[Tensor, " batch"]:
         return torch.full((len(images),), modality, device=images.device)
@@ -251,68 +239,3 @@ class AnatomicalAutoencoding(ImputationTraining):
         """Perplexity and share of the codebook in use, over the validation patches."""
         for name, value in self._use.take().items():
             self.log(f"val_{name}", value)
-
-
-def draw_slices(
-    images: Float[Tensor, "batch 1 z y x"], n: int, axis: int, generator: torch.Generator
-) -> Float[Tensor, "slices 1 1 h w"]:
-    """Random slices of every image, partners (see ``_losses``) at the same places; sample by sample, n of each.
-
-    Args:
-        images: Pairs; the second half are the partners of the first half.
-        n: Slices of each; drawn with replacement if there are fewer.
-        axis: Across which axis they are cut.
-        generator: What to draw from.
-    """
-    pairs, length = len(images) // 2, images.shape[axis]
-    places = torch.stack(
-        [
-            torch.randperm(length, generator=generator)[:n]
-            if n <= length
-            else torch.randint(length, (n,), generator=generator)
-            for _ in range(pairs)
-        ]
-    ).to(images.device)
-    along = images[:, 0].movedim(axis - 1, 1)  # [batch, slice, h, w]
-    rows = torch.arange(len(images), device=images.device)[:, None]
-    return along[rows, places.repeat(2, 1)].flatten(0, 1)[:, None, None]
-
-
-@torch.inference_mode()
-def remember_styles(
-    autoencoder: NeuroQuantAutoencoder, samples: Dataset, draws: int = 4, seed: int = 0
-) -> NeuroQuantAutoencoder:
-    """Fill in the mean style of every modality, which imputation decodes with; call it when the training is over.
-
-    A style is a mean over all that the encoder is shown, background included, so the samples should be of the kind that
-    imputation will see: patches of the size of its windows.
-
-    Args:
-        autoencoder: The trained network, on any device.
-        samples: Patches of the training subjects, such as those it was trained on; asked for as ``(index, seed)``.
-        draws: Patches per subject.
-        seed: Of the draws.
-
-    Returns:
-        The same network.
-
-    Raises:
-        ValueError: If no sample has one of the modalities.
-    """
-    device, training = autoencoder.mean_styles.device, autoencoder.training
-    autoencoder.eval()
-    total = torch.zeros_like(autoencoder.mean_styles)
-    count = torch.zeros(len(total), device=device)
-    for index in range(len(samples)):
-        for draw in range(draws):
-            sample = samples[index, (seed * 1_000_003 + index) * 1_009 + draw]
-            for m in sample["present"].nonzero()[:, 0].tolist():
-                image = padded(sample["images"][None, m : m + 1].to(device), autoencoder.architecture.reduction)
-                total[m] += autoencoder.encode(image)[1][0]
-                count[m] += 1
-    if lacking := [name for name, n in zip(autoencoder.modalities, count.tolist(), strict=True) if not n]:
-        raise ValueError(f"no training subject has {', '.join(lacking)}: its mean style cannot be known")
-    autoencoder.mean_styles.copy_(total / count[:, None])
-    autoencoder.styles_remembered.fill_(True)
-    autoencoder.train(training)
-    return autoencoder
