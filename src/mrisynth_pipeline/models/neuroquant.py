@@ -185,7 +185,7 @@ class NeuroQuantAutoencoder(nn.Module):
         modality: Int[Tensor, " batch"],
         flat: bool = False,
     ) -> Float[Tensor, "batch 1 z y x"]:
-        """Images in [0, 1] of the anatomy that codes say, in the style and of the modality (index) that is asked for."""
+        """Images in [0, 1]: the anatomy that codes say, in a style, of the modalities (index) that are asked for."""
         condition = torch.cat([styles, self.embedding(modality)], dim=1)
         if self.film is not None:
             images = self.decoder(codes, self.film(condition), flat)

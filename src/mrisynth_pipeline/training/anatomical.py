@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from monai.losses import SSIMLoss
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,6 +21,7 @@ from mrisynth_pipeline.sampling.planes import Plane, draw_slices
 from mrisynth_pipeline.training.code_use import CodeUse
 from mrisynth_pipeline.training.imputation import ImputationTraining, image_psnr
 from mrisynth_pipeline.training.parameters import OptimisationParameters
+from mrisynth_pipeline.training.similarity_loss import dissimilarity
 
 
 class AnatomicalParameters(PatchParameters):
@@ -100,12 +100,6 @@ class AnatomicalAutoencoding(ImputationTraining):
         super().__init__(n, parameters.optimisation)
         self.autoencoder, self.settings = autoencoder, parameters
         self.adversary = ModalityAdversary(architecture.anatomical_channels, n) if parameters.adversary_weight else None
-        self.similarity = torch.nn.ModuleDict(
-            {
-                "flat": SSIMLoss(2, kernel_type="uniform", win_size=7),
-                "deep": SSIMLoss(3, kernel_type="uniform", win_size=7),
-            }
-        )
         self._use = CodeUse(architecture.codebook_size)
 
     def setup(self, stage: str) -> None:
@@ -160,8 +154,10 @@ class AnatomicalAutoencoding(ImputationTraining):
         anatomy, styles = self.autoencoder.encode(images, flat)
         codes = self.autoencoder.quantise(anatomy)
         made = self.autoencoder.decode(codes.values, styles, modality, flat)
-        error, likeness = self._reconstruction(made, images, flat)
-        loss = error + p.similarity_weight * likeness + codes.loss
+        error = foreground_error(made, images, p.foreground_weight)
+        loss = error + codes.loss
+        if p.similarity_weight:
+            loss = loss + p.similarity_weight * dissimilarity(made, images)
         self.log(f"train_{kind}_error", error.detach())
         self.log(f"train_{kind}_commitment", codes.loss.detach())
         if not flat:
@@ -181,15 +177,6 @@ class AnatomicalAutoencoding(ImputationTraining):
             loss = loss + F.cross_entropy(logits, truth)
             self.log(f"train_{kind}_adversary_accuracy", (logits.argmax(1) == truth).float().mean())
         return loss
-
-    def _reconstruction(self, made: Tensor, images: Tensor, flat: bool) -> tuple[Tensor, Tensor]:
-        """Weighted absolute error, and 1 − SSIM, in single precision."""
-        error = foreground_error(made, images, self.settings.foreground_weight)
-        if not self.settings.similarity_weight:
-            return error, error.new_zeros(())
-        with torch.autocast(made.device.type, enabled=False):
-            made, images = (x.float()[:, :, 0] if flat else x.float() for x in (made, images))
-            return error, self.similarity["flat" if flat else "deep"](made, images)
 
     def look(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch modality z y x"]:
         """Reconstructions of a batch, for an early look."""

@@ -19,13 +19,14 @@ class FactorisedConv(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.in_plane = nn.Conv3d(in_channels, out_channels, (1, 3, 3), padding=(0, 1, 1))
-        self.along_depth = nn.Conv3d(out_channels, out_channels, (3, 1, 1), padding=(1, 0, 0))
+        # A 2D layer on [depth, plane]: the same numbers as 3×1×1 in 3D, several times faster on a CPU.
+        self.along_depth = nn.Conv2d(out_channels, out_channels, (3, 1), padding=(1, 0))
         with torch.no_grad():
             self.along_depth.weight.zero_()
-            self.along_depth.weight[:, :, 1, 0, 0] = torch.eye(out_channels)
+            self.along_depth.weight[:, :, 1, 0] = torch.eye(out_channels)
             self.along_depth.bias.zero_()
 
     def forward(self, x: Float[Tensor, "batch channel d h w"], flat: bool = False) -> Float[Tensor, "batch out d h w"]:
         """Same spatial size; ``flat`` skips the depth part."""
         x = self.in_plane(x)
-        return x if flat else self.along_depth(x)
+        return x if flat else self.along_depth(x.flatten(3)).view_as(x)
