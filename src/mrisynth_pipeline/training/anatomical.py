@@ -19,7 +19,7 @@ from mrisynth_pipeline.sampling.availability import draw_pairs
 from mrisynth_pipeline.sampling.patches import PatchParameters
 from mrisynth_pipeline.sampling.planes import Plane, draw_slices
 from mrisynth_pipeline.training.code_use import CodeUse
-from mrisynth_pipeline.training.imputation import ImputationTraining, image_psnr
+from mrisynth_pipeline.training.imputation import ImputationTraining, mean_squared_error
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 from mrisynth_pipeline.training.similarity_loss import dissimilarity
 
@@ -82,6 +82,12 @@ def foreground_error(
     """
     weights = torch.where(target > 0, weight, 1.0)
     return 2 * ((prediction.float() - target).abs() * weights).sum() / weights.sum()
+
+
+def mean_psnr(made: Float[Tensor, "batch 1 z y x"], truth: Float[Tensor, "batch 1 z y x"]) -> Float[Tensor, ""]:
+    """Mean over images of the PSNR in dB, prediction clamped to [0, 1], data range 1."""
+    errors = mean_squared_error(made.clamp(0.0, 1.0), truth)
+    return (-10.0 * torch.log10(errors.clamp(min=1e-10))).mean()
 
 
 class AnatomicalAutoencoding(ImputationTraining):
@@ -161,8 +167,7 @@ class AnatomicalAutoencoding(ImputationTraining):
         self.log(f"train_{kind}_error", error.detach())
         self.log(f"train_{kind}_commitment", codes.loss.detach())
         if not flat:
-            everything = torch.ones(len(images), 1, dtype=torch.bool, device=images.device)
-            self.log("train_psnr", image_psnr(made.detach(), images, everything), prog_bar=True)
+            self.log("train_psnr", mean_psnr(made.detach(), images), prog_bar=True)
         if swap := self.swap_weight():
             partner = codes.values.roll(len(images) // 2, 0)
             swapped = foreground_error(
@@ -210,13 +215,11 @@ class AnatomicalAutoencoding(ImputationTraining):
                 there, values, _ = encoded[others[0]]
                 anatomy = values[(there == sample).nonzero()[:, 0]]
                 made = self.autoencoder.decode(anatomy, styles[row : row + 1], self._all(m, anatomy))[crop]
-                everything = torch.ones(1, 1, dtype=torch.bool, device=images.device)
-                score = image_psnr(made, images[sample, m][None, None], everything)
+                score = mean_psnr(made, images[sample, m][None, None])
                 self.log("val_psnr_swap", score, batch_size=1)
 
     def _log_scores(self, modality: str, made: Tensor, truth: Tensor) -> None:
-        everything = torch.ones(len(made), 1, dtype=torch.bool, device=made.device)
-        psnr = image_psnr(made, truth, everything)
+        psnr = mean_psnr(made, truth)
         ssim = ssim_map(made, truth.float(), 3).mean().float()
         for name, value in (("psnr", psnr), ("ssim", ssim)):
             self.log(f"val_{name}_{modality}", value, batch_size=len(made))
