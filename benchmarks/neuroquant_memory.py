@@ -65,13 +65,10 @@ def measured(size: int) -> None:
 class Sketch(Step):
     """The published step without what fake tensors cannot do: draws that depend on data, and the codebook's search."""
 
-    def passes(self, images: torch.Tensor, slices: torch.Tensor) -> torch.Tensor:
-        """Reconstruction and swap of volumes and slices with all their losses."""
+    def passes(self, images: torch.Tensor, flat: bool) -> torch.Tensor:
+        """Reconstruction and swap of volumes or slices with all their losses."""
         self.autoencoder.quantise = lambda anatomy, learn=True: _Straight(anatomy)
-        volumes, flat = (
-            self._losses(x, torch.zeros(len(x), dtype=torch.long), flat=x is slices) for x in (images, slices)
-        )
-        return volumes + flat
+        return self._losses(images, torch.zeros(len(images), dtype=torch.long), flat)
 
 
 def exact_norm(self: torch.nn.GroupNorm, x: torch.Tensor) -> torch.Tensor:
@@ -80,7 +77,7 @@ def exact_norm(self: torch.nn.GroupNorm, x: torch.Tensor) -> torch.Tensor:
 
 
 class _Straight:
-    """Stands for the codes: the library's search needs distances of tokens × codes × 4 bytes, added by hand below."""
+    """Stands for the codes: the library's search needs distances of tokens × codes × 4 bytes, added by hand above."""
 
     indices = None
 
@@ -88,29 +85,39 @@ class _Straight:
         self.values, self.loss = anatomy.float(), anatomy.float().square().mean()
 
 
-def calculated(size: tuple[int, int, int], pairs: int, checkpointing: bool) -> None:
-    """Print the peak of the published step, in GB, by kind."""
+def peak(images: tuple[int, ...], flat: bool, checkpointing: bool) -> dict[str, int]:
+    """Most bytes in use during one step on images of a shape, by kind."""
     with FakeTensorMode():
         network = NeuroQuantAutoencoder(MODALITIES, {"gradient_checkpointing": checkpointing})
         module = Sketch(network, AnatomicalParameters())
-        optimiser = torch.optim.AdamW(module.parameters())
         tracker = MemTracker()
-        tracker.track_external(module, optimiser)
-        images, slices = torch.rand(2 * pairs, 1, *size), torch.rand(16 * pairs, 1, 1, *size[1:])
+        tracker.track_external(module)
         with tracker:
             with torch.autocast("cpu", torch.bfloat16):
-                loss = module.passes(images, slices)
+                loss = module.passes(torch.rand(images), flat)
             loss.backward()
-            optimiser.step()
-        peak = next(iter(tracker.get_tracker_snapshot("peak").values()))
+        snapshot = next(iter(tracker.get_tracker_snapshot("peak").values()))
+    return {getattr(kind, "value", kind): size for kind, size in snapshot.items()}
+
+
+def calculated(size: tuple[int, int, int], pairs: int, checkpointing: bool) -> None:
+    """Print the peak of the published step, in GB. Slices are there while the volumes' backward pass begins."""
+    volumes = peak((2 * pairs, 1, *size), flat=False, checkpointing=checkpointing)
+    slices = peak((16 * pairs, 1, 1, *size[1:]), flat=True, checkpointing=checkpointing)
+    weights = 36.43e6 * 4 * 4  # weights, gradients, AdamW's two moments
+    average = 36.43e6 * 4
     tokens = 2 * pairs * size[0] * size[1] * size[2] // 16**3
-    search = 2 * tokens * 4096 * 4  # distances and one-hot rows
-    parts = ", ".join(f"{getattr(kind, 'value', kind)} {n / 1e9:.1f}" for kind, n in peak.items() if n > 5e7)
-    total = (next(n for kind, n in peak.items() if "Total" in str(kind)) + search) / 1e9
+    parts = {
+        "activations of volumes": volumes["Activation"],
+        "of slices": slices["Activation"],
+        "temporary": volumes["Temp"],
+        "weights, gradients, AdamW, average": weights + average,
+        "code search": 2 * tokens * 4096 * 4,  # distances and one-hot rows
+    }
+    written = ", ".join(f"{name} {n / 1e9:.1f}" for name, n in parts.items())
     kind = "with" if checkpointing else "without"
-    print(
-        f"published size at {size}, bf16, {pairs} pair(s), {kind} checkpointing: {total:.1f} GB ({parts})", flush=True
-    )
+    total = sum(parts.values()) / 1e9
+    print(f"published size, bf16, {pairs} pair(s) {kind} checkpointing: {total:.1f} GB ({written})", flush=True)
 
 
 def main() -> None:
