@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from mrisynth_pipeline.models.neuroquant import NeuroQuant, NeuroQuantAutoencoder
+from mrisynth_pipeline.sampling.availability import draw_pairs
 from mrisynth_pipeline.sampling.patches import patch_samples, subjects_with
 from mrisynth_pipeline.sampling.planes import draw_slices
 from mrisynth_pipeline.training.anatomical import AnatomicalAutoencoding, AnatomicalParameters, foreground_error
@@ -92,6 +93,7 @@ class Watched(AnatomicalAutoencoding):
     """At a step of one's choice; keeps what it logs."""
 
     global_step = 0
+    global_rank = 0
 
     def log(self, name, value, **_) -> None:
         self.logged = {**getattr(self, "logged", {}), name: float(torch.as_tensor(value).detach())}
@@ -175,6 +177,21 @@ def test_slices_come_at_random_with_their_probability(probability, steps):
         module.training_step(batch(1), 0)
         count += "train_slices_error" in module.logged
     assert count == steps if steps is not None else 2 <= count <= 8
+
+
+def test_processes_draw_their_own_pairs_and_meet_in_the_same_slice_steps():
+    """They share a codebook, so that a pass of one without the others would hang a distributed training."""
+    drawn = {}
+    for rank in (0, 1):
+        module, drawn[rank] = training(Watched, slice_probability=0.5), []
+        module.global_rank = rank
+        for step in range(8):
+            module.global_step, module.logged = step, {}
+            pairs = draw_pairs(torch.ones(4, 3, dtype=torch.bool), module.step_generator())
+            module.training_step(batch(1), 0)
+            drawn[rank].append(("train_slices_error" in module.logged, pairs))
+    assert [slices for slices, _ in drawn[0]] == [slices for slices, _ in drawn[1]]
+    assert any(not torch.equal(a, b) for (_, a), (_, b) in zip(drawn[0], drawn[1], strict=True))
 
 
 @pytest.mark.parametrize(("plane", "axis"), [("axial", 2), ("coronal", 3), ("sagittal", 4)])

@@ -138,7 +138,8 @@ class AnatomicalAutoencoding(ImputationTraining):
             rows = torch.arange(len(first), device=self.device).repeat(2)
             images = padded(batch["images"][rows, modality][:, None], self.autoencoder.architecture.reduction)
             loss = self._losses(images, modality, flat=False)
-            if torch.rand((), generator=generator) < p.slice_probability:
+            # All processes or none: passes through a shared codebook meet in each.
+            if torch.rand((), generator=self.step_generator(shared=True)) < p.slice_probability:
                 slices = draw_slices(images, p.slices, p.slice_plane, generator)
                 loss = loss + p.slice_weight * self._losses(slices, modality.repeat_interleave(p.slices), flat=True)
         self.log("train_loss", loss.detach(), prog_bar=True)
