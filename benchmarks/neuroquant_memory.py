@@ -25,7 +25,7 @@ BASE = {
     "encoder_attention": (3,),
     "decoder_attention": (1,),
     "heads": 4,
-    "norm_groups": 8,
+    "norm_groups": 1,
     "codebook_size": 256,
     "gradient_checkpointing": False,
 }
