@@ -10,18 +10,22 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.models.aginet import AGINet
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
 from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainArchitecture, CodeBrainAutoencoder
+from mrisynth_pipeline.models.neuroquant import NeuroQuant, NeuroQuantAutoencoder
 from mrisynth_pipeline.models.packaging import CARD, NETWORKS, WEIGHTS, TrainedModel, load_model, save_model
 from mrisynth_pipeline.models.resunet import ResUNet
 from mrisynth_pipeline.models.segmenter import Segmenter
 
 SMALL = CodeBrainArchitecture(posterior_width=4, common_width=4, decoder_width=4, depth=1)
 UNET = {"widths": (4, 8), "spatial_dims": 3, "window": (16, 8, 8), "scenario": "t1->t2"}
+QUANT = {"widths": (8, 8), "encoder_attention": (2,), "decoder_attention": (), "heads": 2, "codebook_size": 16}
 EXAMPLES = {
     "aginet": lambda: AGINet(("t1", "t2"), {**UNET, "strategy": "encoder", "n_groups": 2}),
     "codebrain": lambda: CodeBrain(("t1", "t2"), SMALL),
     "codebrain_autoencoder": lambda: CodeBrainAutoencoder(2, SMALL),
     "linear": lambda: LinearRegression(("t1", "t2")),
     "mean": lambda: MeanImage(("t1", "t2"), (3, 4, 5)),
+    "neuroquant": lambda: NeuroQuant(("t1", "t2"), {**QUANT, "window": (16, 8, 8)}, predictor_widths=(4, 8)),
+    "neuroquant_autoencoder": lambda: NeuroQuantAutoencoder(("t1", "t2"), {**QUANT, "conditioning": "concat"}),
     "resunet": lambda: ResUNet(("t1", "t2"), UNET),
     "segmenter": lambda: Segmenter(("t1", "t2"), width=8, blocks_down=(1, 1)),
 }

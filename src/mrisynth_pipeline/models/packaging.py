@@ -15,6 +15,7 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.models.aginet import AGINet
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
 from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainAutoencoder
+from mrisynth_pipeline.models.neuroquant import NeuroQuant, NeuroQuantAutoencoder
 from mrisynth_pipeline.models.resunet import ResUNet
 from mrisynth_pipeline.models.segmenter import Segmenter
 
@@ -31,7 +32,17 @@ class TrainedModel:
 
 NETWORKS: dict[str, type[nn.Module]] = {
     network.name: network
-    for network in (AGINet, CodeBrain, CodeBrainAutoencoder, LinearRegression, MeanImage, ResUNet, Segmenter)
+    for network in (
+        AGINet,
+        CodeBrain,
+        CodeBrainAutoencoder,
+        LinearRegression,
+        MeanImage,
+        NeuroQuant,
+        NeuroQuantAutoencoder,
+        ResUNet,
+        Segmenter,
+    )
 }
 """Every network that a model folder may hold, by name. Each has ``construction()``, the keyword arguments of its
 constructor as JSON values. A new method is added here."""

@@ -115,8 +115,8 @@ def _variants(summary: Mapping) -> Table:
         Column("PSNR", "Volume protocol"),
         Column("95 % CI", "Volume protocol"),
         Column("SD of seeds", "Volume protocol"),
-        Column("Difference", "Against the plain network"),
-        Column("p, Holm", "Against the plain network"),
+        Column("Difference", "Against plain"),
+        Column("p, Holm", "Against plain"),
     )
     folds = f", {summary['folds']} folds" if summary["folds"] > 1 else ""
     caption = (
@@ -157,12 +157,12 @@ def _offsets(entries: list[Mapping]) -> Table:
         )
     columns = (
         Column("Variant", numeric=False),
-        Column("Spread (taps)", "Stem, a group per contrast"),
-        Column("r, moved contrast", "Stem, a group per contrast"),
-        Column("r, the others", "Stem, a group per contrast"),
-        Column("R²", "Stem, a group per contrast"),
-        Column("R²", "Best other layer"),
-        Column("Layer", "Best other layer"),
+        Column("Spread (taps)", "Stem"),
+        Column("r, moved contrast", "Stem"),
+        Column("r, the others", "Stem"),
+        Column("R²", "Stem"),
+        Column("R²", "Best other"),
+        Column("Layer", "Best other"),
     )
     first = entries[0]
     caption = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 
@@ -28,6 +28,36 @@ def draw_subsets(batch: int, n_modalities: int, generator: torch.Generator) -> B
     """
     subsets = all_subsets(n_modalities)
     return subsets[torch.randint(len(subsets), (batch,), generator=generator)]
+
+
+def draw_pairs(present: Bool[Tensor, "batch modality"], generator: torch.Generator) -> Int[Tensor, "batch 2"]:
+    """Two different modalities (index) of those that each sample has, in random order.
+
+    Raises:
+        ValueError: If a sample has fewer than two.
+    """
+    if (lacking := (present.sum(1) < 2).nonzero()[:, 0]).numel():
+        raise ValueError(
+            f"{len(lacking)} of the {len(present)} samples have fewer than two modalities: train on subjects with two"
+        )
+    return torch.stack(
+        [row.nonzero()[torch.randperm(int(row.sum()), generator=generator)[:2], 0] for row in present.cpu()]
+    )
+
+
+def draw_inputs(present: Bool[Tensor, "batch modality"], generator: torch.Generator) -> Bool[Tensor, "batch modality"]:
+    """Some but not all of the modalities that each sample has, uniform over all such subsets; its only one stays.
+
+    Raises:
+        ValueError: If a sample has none.
+    """
+    drawn = torch.zeros_like(present, device="cpu")
+    for row, chosen in zip(present.cpu(), drawn, strict=True):
+        n = int(row.sum())
+        if n == 0:
+            raise ValueError("a sample has no modality at all")
+        chosen[row] = draw_subsets(1, n, generator)[0] if n > 1 else True
+    return drawn
 
 
 def subset_name(available: Iterable[bool], modalities: tuple[str, ...]) -> str:

@@ -142,6 +142,11 @@ def patch_samples(
     return ImagePatches(store, subjects, size, parameters.tumour_share, flips, random=augmented)
 
 
+def subjects_with(store: SubjectStore, subjects: Sequence[str], at_least: int) -> list[str]:
+    """Those of the subjects that were scanned with at least so many of the contrasts."""
+    return [subject for subject in subjects if int(store.open(subject).present.sum()) >= at_least]
+
+
 def _box(inside: np.ndarray) -> Box | None:
     """Bounding box of the voxels [z, y, x] that are true, if there are any."""
     found = find_objects(inside.astype(np.uint8))

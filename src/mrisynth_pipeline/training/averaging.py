@@ -1,7 +1,16 @@
 """Exponential moving average of weights and buffers, with a warm-up."""
 
+from functools import partial
+
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
+
+
+def _average(averaged: Tensor, current: Tensor, n_averaged: Tensor | int, decay: float) -> Tensor:
+    if not averaged.is_floating_point():  # counters and tables: averaging would truncate them
+        return current
+    step = float(n_averaged)
+    return averaged.lerp(current.to(averaged.dtype), 1.0 - min(decay, (1.0 + step) / (10.0 + step)))
 
 
 class ExponentialAverage(WeightAveraging):
@@ -14,10 +23,5 @@ class ExponentialAverage(WeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        def average(averaged: Tensor, current: Tensor, n_averaged: Tensor | int) -> Tensor:
-            if not averaged.is_floating_point():  # counters and tables: averaging would truncate them
-                return current
-            step = float(n_averaged)
-            return averaged.lerp(current.to(averaged.dtype), 1.0 - min(decay, (1.0 + step) / (10.0 + step)))
-
-        super().__init__(use_buffers=True, avg_fn=average)
+        # Of a module's function, so that it can travel to the processes of ``ddp_spawn``.
+        super().__init__(use_buffers=True, avg_fn=partial(_average, decay=decay))

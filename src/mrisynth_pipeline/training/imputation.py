@@ -90,11 +90,14 @@ class ImputationTraining(ScheduledTraining):
         super().__init__(optimisation)
         self.n_modalities = n_modalities
 
-    def step_generator(self) -> torch.Generator:
-        """What a step draws from: depends on seed, step and rank alone, so that a resumed run draws the same."""
-        return torch.Generator().manual_seed(
-            (self.optimisation.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank
-        )
+    def step_generator(self, shared: bool = False) -> torch.Generator:
+        """What a step draws from: depends on seed, step and rank alone, so that a resumed run draws the same.
+
+        Args:
+            shared: Draw the same on every rank, for what all processes must do or leave together.
+        """
+        rank = 1_008 if shared else self.global_rank
+        return torch.Generator().manual_seed((self.optimisation.seed * 1_000_003 + self.global_step) * 1_009 + rank)
 
     def draw_available(
         self, images: Float[Tensor, "batch modality *spatial"], generator: torch.Generator

@@ -3,7 +3,7 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from vector_quantize_pytorch import FSQ
+from vector_quantize_pytorch import FSQ, VectorQuantize
 
 
 class ScalarCodes(nn.Module):
@@ -55,3 +55,87 @@ class ScalarCodes(nn.Module):
         """Index of each code in the implicit codebook, 0 … codebook_size − 1; the first channel varies fastest."""
         strides = torch.cumprod(torch.tensor((1, *self.levels[:-1]), device=levels.device), dim=0)
         return (levels * strides[:, None, None]).sum(1)
+
+
+class VectorCodes(nn.Module):
+    """Vector quantisation (van den Oord et al., NeurIPS 2017) by a codebook that follows a moving average.
+
+    The codebook starts from a k-means of the first features it sees, and codes that fall out of use are replaced by
+    features of the current batch. It learns in training mode, from forward passes alone; distances are fp32, whatever
+    the precision around them.
+
+    Args:
+        channels: Channels of the features.
+        size: Number of codes.
+        dim: Length of a code; features are projected if it is not ``channels``.
+        decay: Decay of the moving averages per pass.
+        commitment: Weight of the commitment loss.
+        dead_code_threshold: A code is replaced once the moving average of its uses per pass is below this; 0: never.
+        rotation_trick: Gradient of the rotation trick (Fifty et al., ICLR 2025) instead of the straight-through one.
+        quantise: False lets the features through: the continuous ceiling.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        dim: int,
+        decay: float = 0.99,
+        commitment: float = 0.25,
+        dead_code_threshold: float = 0.1,
+        rotation_trick: bool = False,
+        quantise: bool = True,
+    ) -> None:
+        super().__init__()
+        self.size, self.quantise = size, quantise
+        self._options = {
+            "dim": channels,
+            "codebook_size": size,
+            "codebook_dim": dim,
+            "decay": decay,
+            "commitment_weight": commitment,
+            "threshold_ema_dead_code": dead_code_threshold,
+            "rotation_trick": rotation_trick,
+            "kmeans_init": True,
+            "accept_3d_fmap": True,
+        }
+        self.vq = VectorQuantize(**self._options, sync_codebook=False) if quantise else None
+
+    def synchronise(self) -> None:
+        """Let all processes of a distributed training share one codebook; call it once they have found each other."""
+        if self.vq is not None:
+            shared = VectorQuantize(**self._options, sync_codebook=True).to(self.vq.codebook.device)
+            shared.load_state_dict(self.vq.state_dict())
+            self.vq = shared
+
+    def forward(
+        self, features: Float[Tensor, "batch channel d h w"], learn: bool = True
+    ) -> tuple[Float[Tensor, "batch channel d h w"], Int[Tensor, "batch d h w"] | None, Float[Tensor, ""]]:
+        """Codes for features.
+
+        Args:
+            features: What to quantise.
+            learn: False leaves the codebook as it is, in training mode too.
+
+        Returns:
+            The nearest codes, with a gradient that passes through to the features; their indices (``None`` for
+            continuous features); and the weighted commitment loss, which is 0 outside training.
+        """
+        features = features.float()
+        if self.vq is None:
+            return features, None, features.new_zeros(())
+        with torch.autocast(features.device.type, enabled=False):
+            values, indices, loss = self.vq(features, freeze_codebook=not learn)
+        return values, indices, loss.sum()
+
+    def from_indices(self, indices: Int[Tensor, "batch d h w"]) -> Float[Tensor, "batch channel d h w"]:
+        """The codes that indices stand for.
+
+        Raises:
+            ValueError: If the features are continuous.
+        """
+        if self.vq is None:
+            raise ValueError("continuous features have no code indices: build the model with quantise=True")
+        codes = self.vq.codebook[indices]
+        with torch.autocast(codes.device.type, enabled=False):
+            return self.vq.project_out(codes).movedim(-1, 1)

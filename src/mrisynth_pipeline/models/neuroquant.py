@@ -1,0 +1,359 @@
+"""NeuroQuant: a 3D autoencoder with discrete anatomy and continuous contrast (arXiv 2604.05171), and an imputer on it.
+
+Every modality of a subject is encoded on its own into *anatomy*, a grid of codes from one codebook for all modalities,
+and *style*, a few pooled numbers. The decoder puts together the anatomy of one image with the style of another. The
+published method reconstructs and swaps; imputation, more than two modalities and subjects that lack some are ours.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from mrisynth_pipeline.models.blocks.film import FiLM
+from mrisynth_pipeline.models.blocks.multiaxis import MultiAxisDecoder, MultiAxisEncoder
+from mrisynth_pipeline.models.blocks.quantisers import VectorCodes
+from mrisynth_pipeline.models.door import Imputer
+from mrisynth_pipeline.models.windows import in_windows
+from mrisynth_pipeline.parameters import Parameters
+
+
+class NeuroQuantArchitecture(Parameters):
+    """Sizes and switches of NeuroQuant; the defaults are those of the authors' release."""
+
+    widths: tuple[int, ...] = Field((64, 128, 256, 256), min_length=1)
+    """Channels of the encoder's stages; each halves the resolution, so that codes lie 2^stages voxels apart."""
+    encoder_attention: tuple[int, ...] = (3, 4)
+    """Stages of the encoder, counted from 1, with attention (the paper's figure shows it in all)."""
+    middle_attention: tuple[Literal["encoder", "decoder"], ...] = ("encoder", "decoder")
+    """Whose middle has attention."""
+    decoder_attention: tuple[int, ...] = (1, 2)
+    """Stages of the decoder, counted from 1 at the lowest resolution, with attention."""
+    heads: int = Field(8, ge=1)
+    """Heads of every attention."""
+    norm_groups: int = Field(32, ge=1)
+    """Most groups of a group normalisation; fewer where they do not divide the channels. Groups of one or two channels
+    take the level of intensities out: with few channels, few groups learn faster."""
+    anatomical_channels: int = Field(64, ge=1)
+    """Channels of the anatomy."""
+    style_channels: int = Field(32, ge=1)
+    """Channels of the style, and length of a modality's embedding."""
+    conditioning: Literal["film", "concat"] = "film"
+    """How style and embedding reach the decoder: they scale and shift its features, or lie beside the codes."""
+    film_hidden: int = Field(256, ge=1)
+    """Hidden units of FiLM's perceptron."""
+    codebook_size: int = Field(4096, ge=2)
+    """Number of codes, for all modalities."""
+    codebook_dim: int = Field(64, ge=1)
+    """Length of a code; the anatomy is projected if it has other channels."""
+    codebook_decay: float = Field(0.99, ge=0, lt=1)
+    """Decay of the codebook's moving average per step."""
+    commitment_weight: float = Field(0.25, ge=0)
+    """Weight of the commitment loss."""
+    dead_code_threshold: float = Field(0.1, ge=0)
+    """Uses per step (moving average) below which a code is replaced; ours, the release's way lets codes explode."""
+    rotation_trick: bool = False
+    """Gradient through the codes by rotation instead of straight through."""
+    quantise: bool = True
+    """False: continuous anatomy, the ceiling."""
+    window: tuple[int, int, int] | None = None
+    """Size (x, y, z) of the windows in which larger volumes are processed; ``None``: always in one pass. Best the size
+    trained on: attention and normalisation look at all that they are given, and a style is a mean over it."""
+    overlap: float = Field(0.5, ge=0, lt=1)
+    """Share of a window that it has in common with its neighbour."""
+    gradient_checkpointing: bool = True
+    """Keep only the inputs of blocks for the backward pass: a third more time for a fraction of the memory."""
+
+    @property
+    def reduction(self) -> int:
+        """Voxels between two codes, per axis."""
+        return 2 ** len(self.widths)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "NeuroQuantArchitecture":
+        stages = range(1, len(self.widths) + 1)
+        for name, places in (("encoder", self.encoder_attention), ("decoder", self.decoder_attention)):
+            if unknown := sorted(set(places) - set(stages)):
+                raise ValueError(f"{name}_attention names stages {unknown}, but widths make {len(self.widths)}")
+        attended = {self.widths[stage - 1] for stage in self.encoder_attention}
+        attended |= {self.widths[-stage] for stage in self.decoder_attention}
+        attended |= {self.widths[-1]} if self.middle_attention else set()
+        if odd := sorted(width for width in attended if width % self.heads):
+            raise ValueError(f"heads={self.heads} does not divide the widths {odd}, which have attention")
+        if self.window and any(size % self.reduction for size in self.window):
+            raise ValueError(f"window={self.window} must be divisible by {self.reduction} with {len(stages)} widths")
+        return self
+
+    def trunk(self, part: Literal["encoder", "decoder"]) -> dict[str, Any]:
+        """What encoder and decoder trunks are told alike."""
+        return {
+            "heads": self.heads,
+            "attention": self.encoder_attention if part == "encoder" else self.decoder_attention,
+            "middle_attention": part in self.middle_attention,
+            "norm_groups": self.norm_groups,
+            "checkpointing": self.gradient_checkpointing,
+        }
+
+
+class Codes(NamedTuple):
+    """What quantisation gives."""
+
+    values: Float[Tensor, "batch anatomy d h w"]
+    """Codes for the decoder."""
+    indices: Int[Tensor, "batch d h w"] | None
+    """Which codes; ``None`` for continuous anatomy."""
+    loss: Float[Tensor, ""]
+    """Weighted commitment loss; 0 outside training."""
+
+
+class NeuroQuantAutoencoder(nn.Module):
+    """Encoder, codebook and decoder. Images in [0, 1] go in and come out.
+
+    Sizes must be divisible by ``reduction`` (that of slices, in-plane). ``flat`` runs slices ``[batch, 1, 1, h, w]``
+    through the same weights.
+
+    Args:
+        modalities: Contrasts that the decoder can make.
+        architecture: Sizes and switches, or a mapping of them (from a model card).
+    """
+
+    name = "neuroquant_autoencoder"
+
+    def __init__(self, modalities: tuple[str, ...], architecture: NeuroQuantArchitecture | dict[str, Any]) -> None:
+        super().__init__()
+        self.modalities = tuple(modalities)
+        self.architecture = a = NeuroQuantArchitecture.model_validate(architecture)
+        self.encoder = MultiAxisEncoder(1, a.widths, **a.trunk("encoder"))
+        self.to_anatomy = nn.Conv3d(a.widths[-1], a.anatomical_channels, 1)
+        self.to_style = nn.Conv3d(a.widths[-1], a.style_channels, 1)
+        self.codes = VectorCodes(
+            a.anatomical_channels,
+            a.codebook_size,
+            a.codebook_dim,
+            a.codebook_decay,
+            a.commitment_weight,
+            a.dead_code_threshold,
+            a.rotation_trick,
+            a.quantise,
+        )
+        self.embedding = nn.Embedding(len(self.modalities), a.style_channels)
+        beside = 2 * a.style_channels if a.conditioning == "concat" else 0
+        self.decoder = MultiAxisDecoder(a.anatomical_channels + beside, a.widths, **a.trunk("decoder"))
+        self.film = None
+        if a.conditioning == "film":
+            self.film = FiLM(2 * a.style_channels, a.film_hidden, self.decoder.modulated_channels)
+        self.register_buffer("mean_styles", torch.zeros(len(self.modalities), a.style_channels))
+        self.register_buffer("styles_remembered", torch.tensor(False))
+
+    def construction(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor, as JSON values."""
+        return {"modalities": list(self.modalities), "architecture": self.architecture.model_dump(mode="json")}
+
+    def index_of(self, modality: str) -> int:
+        """Channel of a modality.
+
+        Raises:
+            ValueError: If the model was not made for it.
+        """
+        if modality not in self.modalities:
+            raise ValueError(f"the model knows {', '.join(self.modalities)} and was asked for {modality!r}")
+        return self.modalities.index(modality)
+
+    def encode(
+        self, images: Float[Tensor, "batch 1 z y x"], flat: bool = False
+    ) -> tuple[Float[Tensor, "batch anatomy d h w"], Float[Tensor, "batch style"]]:
+        """Anatomy before quantisation, and style, of single images of any modality.
+
+        Raises:
+            ValueError: If a size is not divisible by the reduction.
+        """
+        size = images.shape[3 if flat else 2 :]
+        if any(n % self.architecture.reduction for n in size):
+            raise ValueError(f"image sizes must be divisible by {self.architecture.reduction}, got {tuple(size)}")
+        features = self.encoder(2 * images - 1, flat)
+        return self.to_anatomy(features), self.to_style(features).float().mean((2, 3, 4))
+
+    def quantise(self, anatomy: Float[Tensor, "batch anatomy d h w"], learn: bool = True) -> Codes:
+        """The nearest codes; in training mode the codebook follows, unless ``learn`` is False."""
+        return Codes(*self.codes(anatomy, learn))
+
+    def decode(
+        self,
+        codes: Float[Tensor, "batch anatomy d h w"],
+        styles: Float[Tensor, "batch style"],
+        modality: Int[Tensor, " batch"],
+        flat: bool = False,
+    ) -> Float[Tensor, "batch 1 z y x"]:
+        """Images in [0, 1]: the anatomy that codes say, in a style, of the modalities (index) that are asked for."""
+        condition = torch.cat([styles, self.embedding(modality)], dim=1)
+        if self.film is not None:
+            images = self.decoder(codes, self.film(condition), flat)
+        else:
+            everywhere = condition[:, :, None, None, None].expand(-1, -1, *codes.shape[2:])
+            images = self.decoder(torch.cat([codes, everywhere], dim=1), None, flat)
+        return (images + 1) / 2
+
+    def mean_style(self, modality: Int[Tensor, " batch"]) -> Float[Tensor, "batch style"]:
+        """The mean style of the training images of each modality (index).
+
+        Raises:
+            ValueError: If it has not been filled in after the training.
+        """
+        if not self.styles_remembered:
+            raise ValueError("the mean style of the training images is not known yet: call remember_styles first")
+        return self.mean_styles[modality]
+
+    def forward(
+        self, images: Float[Tensor, "batch 1 z y x"], modality: Int[Tensor, " batch"], flat: bool = False
+    ) -> tuple[Float[Tensor, "batch 1 z y x"], Codes]:
+        """Reconstruction of single images through their own codes and style, and the codes."""
+        anatomy, styles = self.encode(images, flat)
+        codes = self.quantise(anatomy)
+        return self.decode(codes.values, styles, modality, flat), codes
+
+    @torch.inference_mode()
+    def reconstruct(
+        self, images: Float[Tensor, "batch modality z y x"], present: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch modality z y x"]:
+        """Every present modality of whole volumes through its own codes and style; 0 where absent.
+
+        Volumes of any size; in windows as the architecture says.
+        """
+
+        def each(part: Tensor, have: Tensor) -> Tensor:
+            made = torch.zeros_like(part)
+            for m in have[0].nonzero()[:, 0].tolist():
+                made[:, m] = self(part[:, m : m + 1], torch.tensor([m], device=part.device))[0][:, 0]
+            return made
+
+        return in_windows(each, images, present, self.architecture)
+
+    @torch.inference_mode()
+    def transfer(
+        self,
+        anatomy_of: Float[Tensor, "batch 1 z y x"],
+        style_of: Float[Tensor, "batch 1 z y x"],
+        modality: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch 1 z y x"]:
+        """Swap: the anatomy of one image with the contrast of another, which is of the modality given (index).
+
+        Volumes of any size; in windows as the architecture says.
+        """
+
+        def pair(part: Tensor, which: Tensor) -> Tensor:
+            codes = self.quantise(self.encode(part[:, :1])[0])
+            return self.decode(codes.values, self.encode(part[:, 1:])[1], which)
+
+        return in_windows(pair, torch.cat([anatomy_of, style_of], dim=1), modality, self.architecture)
+
+    def shared_anatomy(
+        self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch anatomy d h w"]:
+        """Mean over the available modalities of the anatomy before quantisation; the others are never looked at."""
+        total: Tensor | None = None
+        for m in available.any(0).nonzero()[:, 0].tolist():
+            have = available[:, m].nonzero()[:, 0]
+            anatomy = self.encode(images[have, m : m + 1])[0].float()
+            if total is None:
+                total = anatomy.new_zeros(len(images), *anatomy.shape[1:])
+            total = total.index_add(0, have, anatomy)
+        if total is None or not available.any(1).all():
+            raise ValueError("at least one modality of every sample must be available")
+        return total / available.sum(1)[:, None, None, None, None]
+
+
+class CodeIndexPredictor(nn.Module):
+    """Stage II: which code at every position, from zero-filled images and what of them is available.
+
+    Codes of a codebook have no order, so there is nothing to grade: one class per code.
+
+    Args:
+        n_modalities: Contrasts in the stack.
+        architecture: Of the autoencoder whose codes are predicted.
+        widths: Channels of the stages, as many as the autoencoder has.
+
+    Raises:
+        ValueError: If the number of stages differs, or the architecture is continuous.
+    """
+
+    def __init__(self, n_modalities: int, architecture: NeuroQuantArchitecture, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        if not architecture.quantise:
+            raise ValueError("continuous anatomy has no code indices to predict: build the model with quantise=True")
+        if len(widths) != len(architecture.widths):
+            raise ValueError(f"predictor_widths={widths} must be as many as the autoencoder's {architecture.widths}")
+        self.encoder = MultiAxisEncoder(2 * n_modalities, widths, **architecture.trunk("encoder"))
+        self.head = nn.Conv3d(widths[-1], architecture.codebook_size, 1)
+
+    def forward(
+        self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch code d h w"]:
+        """Logits of every code; what is not available is never looked at."""
+        there = available[:, :, None, None, None].expand_as(images)
+        shown = torch.where(there, 2 * images - 1, 0.0)
+        return self.head(self.encoder(torch.cat([shown, there.to(shown.dtype)], dim=1)))
+
+
+class NeuroQuant(Imputer):
+    """Missing contrasts from the anatomy of the available ones, in the mean style of the training images.
+
+    The codes are those nearest to the mean of the available modalities' anatomies or, with a predictor (Stage II),
+    the likeliest ones. Volumes larger than the window are imputed window by window, blended by Gaussian weights.
+
+    Args:
+        modalities: Contrasts in channel order.
+        architecture: Sizes and switches, or a mapping of them (from a model card).
+        predictor_widths: Channels of the code predictor's stages; ``None`` for none.
+    """
+
+    name = "neuroquant"
+
+    def __init__(
+        self,
+        modalities: tuple[str, ...],
+        architecture: NeuroQuantArchitecture | dict[str, Any],
+        predictor_widths: tuple[int, ...] | None = None,
+    ) -> None:
+        a = NeuroQuantArchitecture.model_validate(architecture)
+        super().__init__(modalities, spatial_dims=3, divisor=a.reduction)
+        self.architecture = a
+        self.predictor_widths = None if predictor_widths is None else tuple(predictor_widths)
+        self.autoencoder = NeuroQuantAutoencoder(self.modalities, self.architecture)
+        self.predictor = None
+        if self.predictor_widths is not None:
+            self.predictor = CodeIndexPredictor(len(self.modalities), self.architecture, self.predictor_widths)
+
+    def construction(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor, as JSON values."""
+        return self.autoencoder.construction() | {
+            "predictor_widths": None if self.predictor_widths is None else list(self.predictor_widths)
+        }
+
+    def anatomy(
+        self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch anatomy d h w"]:
+        """Codes for the decoder, from what is available, in one pass."""
+        if self.predictor is None:
+            return self.autoencoder.quantise(self.autoencoder.shared_anatomy(images, available), learn=False).values
+        return self.autoencoder.codes.from_indices(self.predictor(images, available).argmax(1))
+
+    def complete(
+        self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch modality z y x"]:
+        """Images in which each modality that a sample lacks is decoded, in one pass; the others are 0."""
+        codes = self.anatomy(images, available)
+        made = images.new_zeros(images.shape)
+        for m in (~available).any(0).nonzero()[:, 0].tolist():
+            lacking = (~available[:, m]).nonzero()[:, 0]
+            which = torch.full_like(lacking, m)
+            decoded = self.autoencoder.decode(codes[lacking], self.autoencoder.mean_style(which), which)
+            made[lacking, m] = decoded[:, 0].to(made.dtype)
+        return made
+
+    def predict(
+        self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch modality z y x"]:
+        """Missing modalities decoded, the others 0 (the door puts in what is available)."""
+        return in_windows(self.complete, images, available, self.architecture)

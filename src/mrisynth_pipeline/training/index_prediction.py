@@ -1,0 +1,114 @@
+"""Stage II on NeuroQuant's codes: predict their indices from incomplete stacks by cross-entropy (ours)."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from mrisynth_pipeline.models.door import padded
+from mrisynth_pipeline.models.neuroquant import NeuroQuant
+from mrisynth_pipeline.sampling.augmentation import AugmentationParameters
+from mrisynth_pipeline.sampling.availability import draw_inputs
+from mrisynth_pipeline.sampling.patches import PatchParameters
+from mrisynth_pipeline.training.imputation import ImputationTraining, image_psnr, zero_filled
+from mrisynth_pipeline.training.parameters import OptimisationParameters
+
+
+class IndexPredictionParameters(PatchParameters):
+    """Training of the code predictor; the schedule is ours."""
+
+    optimisation: OptimisationParameters = OptimisationParameters(
+        steps=50_000,
+        batch_size=4,
+        learning_rate=2e-4,
+        final_learning_rate=0.0,
+        warmup_steps=1_000,
+        betas=(0.9, 0.999),
+        weight_decay=0.01,
+        gradient_clip=1.0,
+        precision="bf16-mixed",
+    )
+    """Schedule of the predictor."""
+    augmentation: AugmentationParameters = AugmentationParameters(
+        flip_anterior_posterior=False, rotate90=False, affine=False, elastic=False
+    )
+    """Transforms of the training samples: the flips alone."""
+    patch_size: tuple[int, int, int] = (144, 192, 144)
+    """Training patch (x, y, z) in voxels; cut to the model grid where that is smaller."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of the truth that is spread over all codes."""
+
+
+class IndexPrediction(ImputationTraining):
+    """Trains the predictor of a :class:`NeuroQuant`; its autoencoder is frozen.
+
+    The truth are the codes nearest to the mean anatomy of all modalities that a subject has. The predictor is shown
+    some of them, at least one and never all (unless there is only one).
+
+    Args:
+        method: Both stages, the mean styles filled in; only ``method.predictor`` learns.
+        parameters: Schedule.
+
+    Raises:
+        ValueError: If the method has no predictor.
+    """
+
+    def __init__(self, method: NeuroQuant, parameters: IndexPredictionParameters) -> None:
+        super().__init__(len(method.modalities), parameters.optimisation)
+        if method.predictor is None:
+            raise ValueError("there is no predictor to train: build NeuroQuant with predictor_widths")
+        self.method, self.settings = method, parameters
+        self.method.autoencoder.requires_grad_(False)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a cosine, stepped after every batch."""
+        return self.adamw_each_step(list(self.method.predictor.parameters()))
+
+    @torch.no_grad()
+    def truth(
+        self, images: Float[Tensor, "batch modality z y x"], present: Bool[Tensor, "batch modality"]
+    ) -> Int[Tensor, "batch d h w"]:
+        """Indices of the codes of all that is there."""
+        anatomy = self.method.autoencoder.shared_anatomy(images, present)
+        return self.method.autoencoder.quantise(anatomy, learn=False).indices
+
+    def _padded(self, batch: dict[str, Tensor]) -> Tensor:
+        return padded(batch["images"], self.method.divisor)
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Float[Tensor, ""]:
+        """Cross-entropy of the predicted codes."""
+        images, present = self._padded(batch), batch["present"]
+        available = draw_inputs(present, self.step_generator()).to(images.device)
+        truth = self.truth(images, present)
+        logits = self.method.predictor(images, available).float()
+        loss = F.cross_entropy(logits, truth, label_smoothing=self.settings.label_smoothing)
+        self.log("train_loss", loss.detach(), prog_bar=True)
+        self.log("train_code_accuracy", (logits.argmax(1) == truth).float().mean(), prog_bar=True)
+        return loss
+
+    def _validation_inputs(self, present: Bool[Tensor, "batch modality"]) -> Bool[Tensor, "batch modality"]:
+        """Subsets of what each sample has, the same in every validation."""
+        return draw_inputs(present, torch.Generator().manual_seed(0)).to(present.device)
+
+    def look(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch modality z y x"]:
+        """Imputations of a batch from subsets of it, for an early look."""
+        images = batch["images"]
+        available = self._validation_inputs(torch.ones(images.shape[:2], dtype=torch.bool, device=images.device))
+        made = self.method.complete(self._padded({"images": zero_filled(images, available)}), available)
+        return made[(..., *(slice(n) for n in images.shape[2:]))] + zero_filled(images, available)
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """Cross-entropy and accuracy of the codes, and the PSNR of the modalities that were hidden."""
+        images, present = self._padded(batch), batch["present"]
+        available = self._validation_inputs(present)
+        truth, logits = self.truth(images, present), self.method.predictor(images, available).float()
+        size = {"batch_size": len(images)}
+        self.log("val_loss", F.cross_entropy(logits, truth), **size)
+        self.log("val_code_accuracy", (logits.argmax(1) == truth).float().mean(), prog_bar=True, **size)
+        hidden = present & ~available
+        if hidden.any():
+            made = self.method.complete(images, available)[(..., *(slice(n) for n in batch["images"].shape[2:]))]
+            self.log("val_psnr_missing", image_psnr(made, batch["images"], hidden), prog_bar=True, **size)
