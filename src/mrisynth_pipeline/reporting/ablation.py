@@ -48,6 +48,7 @@ def ablation_verdict(summary: Mapping) -> list[str]:
     weights = summary["parameters"][FULL] / summary["parameters"][PLAIN] - 1
     return [
         f"{outcome} (Wilcoxon p {p_relation(test['p'])}, one question asked beforehand).",
+        *([f"{test['note'][:1].upper()}{test['note'][1:]}."] if test["note"] else []),
         f"AGI-Net has {number(100 * abs(weights), 1)} % {'more' if weights > 0 else 'fewer'} weights and trains "
         f"{summary['seconds'][FULL] / summary['seconds'][PLAIN]:.1f} times as long per step as the plain network.",
     ]
@@ -115,7 +116,7 @@ def _variants(summary: Mapping) -> Table:
         Column("PSNR", "Volume protocol"),
         Column("95 % CI", "Volume protocol"),
         Column("SD of seeds", "Volume protocol"),
-        Column("Difference", "Against plain"),
+        Column("Gain", "Against plain"),
         Column("p, Holm", "Against plain"),
     )
     folds = f", {summary['folds']} folds" if summary["folds"] > 1 else ""
