@@ -7,6 +7,7 @@ from mrisynth_pipeline.models.aginet import AGINet
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
 from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainArchitecture
 from mrisynth_pipeline.models.door import Imputer, impute_volume
+from mrisynth_pipeline.models.neuroquant import NeuroQuant
 from mrisynth_pipeline.models.packaging import NETWORKS
 from mrisynth_pipeline.models.resunet import ResUNet
 
@@ -29,6 +30,16 @@ def unet(kind: type[ResUNet], **architecture) -> ResUNet:
     return kind(MODALITIES, {"widths": (4, 8, 12), **architecture}).eval()
 
 
+def neuroquant() -> NeuroQuant:
+    torch.manual_seed(0)
+    sizes = {"widths": (4, 8), "heads": 2, "encoder_attention": (2,), "decoder_attention": (1,), "norm_groups": 4}
+    method = NeuroQuant(MODALITIES, {**sizes, "codebook_size": 16, "gradient_checkpointing": False})
+    method.autoencoder(torch.rand(2, 1, 8, 8, 8), torch.tensor([0, 1]))  # the codebook starts from data
+    method.autoencoder.mean_styles.normal_()
+    method.autoencoder.styles_remembered.fill_(True)
+    return method.eval()
+
+
 def fitted(method: LinearRegression | MeanImage) -> LinearRegression | MeanImage:
     generator = torch.Generator().manual_seed(1)
     for _ in range(3):
@@ -41,6 +52,7 @@ METHODS = {
     "codebrain": codebrain,
     "linear": lambda: fitted(LinearRegression(MODALITIES)),
     "mean": lambda: fitted(MeanImage(MODALITIES, GRID)),
+    "neuroquant": neuroquant,
     "resunet": lambda: unet(ResUNet, spatial_dims=3, window=(8, 8, 8)),
 }
 

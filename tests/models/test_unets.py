@@ -142,9 +142,22 @@ def test_wrong_architectures_are_refused_in_words():
 
 @pytest.mark.parametrize("kind", [ResUNet, AGINet])
 def test_a_volume_of_one_window_is_one_pass(kind):
-    method, stack = unet(kind, spatial_dims=3, window=(20, 16, 12)), images(12, 16, 20)  # conf says x, y, z
-    with torch.no_grad():
+    method, stack = unet(kind, spatial_dims=3, window=(20, 16, 12)), images(12, 16, 20).clamp(min=0.01)
+    with torch.no_grad():  # conf says x, y, z
         assert torch.allclose(method.predict(stack, AVAILABLE), method(stack, AVAILABLE), atol=1e-5)
+
+
+def test_beyond_the_head_a_volume_stays_black_and_empty_windows_are_not_asked(monkeypatch):
+    method, stack = unet(ResUNet, spatial_dims=3, window=(8, 8, 8)), images(16, 16, 32)
+    head = torch.zeros(16, 16, 32, dtype=torch.bool)
+    head[4:12, 4:12, 2:10] = True
+    asked, forward = [], method.network.forward
+    monkeypatch.setattr(method.network, "forward", lambda channels: asked.append(1) or forward(channels))
+    out = method.impute(stack.clamp(min=0.01) * head, AVAILABLE)
+    missing = out[~AVAILABLE]
+    assert (missing[..., ~head] == 0).all()
+    assert (missing[..., head] != 0).any()
+    assert len(asked) < 2 * 3 * 3 * 7, "windows with half overlap, both samples"
 
 
 def test_windows_never_exceed_their_size_and_know_their_own_sample(monkeypatch):

@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from scipy.ndimage import binary_fill_holes
 from torch import Tensor
 
 from mrisynth_pipeline.models.door import Imputer
+from mrisynth_pipeline.models.foreground import foreground
 
 
 class MeanImage(Imputer):
@@ -65,8 +65,7 @@ class LinearRegression(Imputer):
 
     def accumulate(self, volumes: Float[Tensor, "modality z y x"], present: Bool[Tensor, " modality"]) -> None:
         """Add one training subject."""
-        foreground = _foreground(volumes[present])
-        values = torch.where(present[:, None], volumes[:, foreground], 0.0).double()
+        values = torch.where(present[:, None], volumes[:, foreground(volumes[present])], 0.0).double()
         columns = torch.cat([torch.ones_like(values[:1]), values])
         has = torch.cat([torch.ones(1), present]).double()
         self.gram += columns @ columns.T
@@ -86,11 +85,5 @@ class LinearRegression(Imputer):
         for image, have in zip(images, available, strict=True):
             weights = self.coefficients(have).to(image.dtype)
             prediction = torch.einsum("im,izyx->mzyx", weights[1:], image[have]) + weights[0, :, None, None, None]
-            outputs.append(prediction * _foreground(image[have]))
+            outputs.append(prediction * foreground(image[have]))
         return torch.stack(outputs)
-
-
-def _foreground(volumes: Float[Tensor, "modality z y x"]) -> Bool[Tensor, "z y x"]:
-    """Where anything is above 0, holes filled."""
-    signal = (volumes > 0).any(0)
-    return torch.from_numpy(binary_fill_holes(signal.cpu().numpy())).to(volumes.device)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mrisynth_pipeline.models.blocks.residual_unet import Part, ResidualUNet
 from mrisynth_pipeline.models.door import Imputer
+from mrisynth_pipeline.models.foreground import foreground
 from mrisynth_pipeline.models.scenarios import parse_scenario
 from mrisynth_pipeline.parameters import Parameters
 
@@ -97,15 +98,27 @@ class ResUNet(Imputer):
         if self.spatial_dims == 2:
             return self(images, available)
         window = [min(size, grid) for size, grid in zip(self.architecture.window[::-1], images.shape[2:], strict=True)]
-        volumes = [
-            sliding_window_inference(
-                image[None],
-                window,
-                sw_batch_size=1,
-                predictor=lambda part, have=have: self(part, have[None]),
-                overlap=self.architecture.overlap,
-                mode="gaussian",
-            )
-            for image, have in zip(images, available, strict=True)
-        ]
-        return torch.cat(volumes)
+        return torch.stack([self._in_windows(*sample, window) for sample in zip(images, available, strict=True)])
+
+    def _in_windows(
+        self, image: Float[Tensor, "modality z y x"], available: Bool[Tensor, " modality"], window: list[int]
+    ) -> Float[Tensor, "modality z y x"]:
+        """One volume, window by window; what lies beyond the head in all inputs stays 0, as on slices without any.
+
+        Normalised over a window with little of the head in it, the background would come out grey, and the windows'
+        borders would show.
+        """
+
+        def one_window(part: Tensor) -> Tensor:
+            return self(part, available[None]) if part.any() else torch.zeros_like(part)
+
+        shown = torch.where((available & self.inputs)[:, None, None, None], image, torch.zeros_like(image))
+        whole = sliding_window_inference(
+            shown[None],
+            window,
+            sw_batch_size=1,
+            predictor=one_window,
+            overlap=self.architecture.overlap,
+            mode="gaussian",
+        )
+        return whole[0] * foreground(shown)
