@@ -64,6 +64,20 @@ def test_the_verdict_falls_as_the_numbers_do(summary, gain, p, words):
     assert ("better" in headline) == (gain > 0 and p <= 0.05)
 
 
+def test_a_gain_within_the_chance_of_training_is_not_claimed_however_the_subjects_agree(summary):
+    seeds = {"seed_sd": {"conv": 0.4, "cagr": 0.4}, "seeds": 3}  # two standard errors: 0.65 dB
+    headline, doubt, _ = ablation_verdict(summary | seeds | {"question": [question(-0.6, 0.016)]})
+    assert headline.startswith("No difference between AGI-Net and the plain network can be shown: −0.60 dB")
+    assert "differ by 0.65 dB" in doubt
+    assert "worse" in ablation_verdict(summary | seeds | {"question": [question(-0.7, 0.016)]})[0]
+
+
+def test_one_seed_shows_nothing(summary):
+    headline, doubt, _ = ablation_verdict(summary | {"seeds": 1, "seed_sd": {"conv": 0.0, "cagr": 0.0}})
+    assert headline.startswith("No difference")
+    assert doubt.startswith("With one seed")
+
+
 @pytest.mark.parametrize(("weights", "words"), [(747_400, "1.0 % more weights"), (732_600, "1.0 % fewer weights")])
 def test_what_it_costs_is_said_too(summary, weights, words):
     cost = ablation_verdict(summary | {"parameters": {"conv": 740_000, "cagr": weights}})[1]

@@ -1,6 +1,7 @@
 """What AGI-Net's parts are worth, for a person: a verdict, tables and curves on a page of their own."""
 
 from collections.abc import Mapping
+from math import sqrt
 from statistics import fmean
 
 from mrisynth_pipeline.metrics.comparison import SIGNIFICANCE
@@ -38,20 +39,35 @@ def ablation_verdict(summary: Mapping) -> list[str]:
     if not summary["question"]:
         return [f"The variants {PLAIN} and {FULL} were not both trained: there is nothing to compare."]
     [test] = summary["question"]
-    gain, n = test["mean_difference"], test["n"]
-    evidence = f"dB PSNR inside the brain, n = {_count(n, 'subject')}, {_count(summary['seeds'], 'seed')}"
-    if test["p"] <= SIGNIFICANCE:
+    gain, chance = test["mean_difference"], _chance_of_training(summary)
+    evidence = f"dB PSNR inside the brain, n = {_count(test['n'], 'subject')}, {_count(summary['seeds'], 'seed')}"
+    if test["p"] <= SIGNIFICANCE and chance is not None and abs(gain) > chance:
         better = "better" if gain > 0 else "worse"
         outcome = f"AGI-Net is {better} than the plain network by {number(abs(gain), 2)} {evidence}"
     else:
         outcome = f"No difference between AGI-Net and the plain network can be shown: {number(gain, 2)} {evidence}"
+    doubts = [f"{test['note'][:1].upper()}{test['note'][1:]}."] if test["note"] else []
+    if chance is None:
+        doubts.append("With one seed it is not known how much chance in training does.")
+    elif test["p"] <= SIGNIFICANCE and abs(gain) <= chance:
+        doubts.append(
+            f"The subjects agree, but so large a difference is nothing unusual between trainings of one and the same "
+            f"network: by chance of the seeds alone the two means may differ by {number(chance, 2)} dB."
+        )
     weights = summary["parameters"][FULL] / summary["parameters"][PLAIN] - 1
     return [
         f"{outcome} (Wilcoxon p {p_relation(test['p'])}, one question asked beforehand).",
-        *([f"{test['note'][:1].upper()}{test['note'][1:]}."] if test["note"] else []),
+        *doubts,
         f"AGI-Net has {number(100 * abs(weights), 1)} % {'more' if weights > 0 else 'fewer'} weights and trains "
         f"{summary['seconds'][FULL] / summary['seconds'][PLAIN]:.1f} times as long per step as the plain network.",
     ]
+
+
+def _chance_of_training(summary: Mapping) -> float | None:
+    """Two standard errors of the difference between the seeds' means; ``None`` with one seed."""
+    if summary["seeds"] < 2:
+        return None
+    return 2.0 * sqrt(sum(summary["seed_sd"][name] ** 2 for name in (PLAIN, FULL)) / summary["seeds"])
 
 
 def ablation_tables(summary: Mapping) -> list[Table]:
