@@ -27,7 +27,9 @@ from mrisynth_pipeline.reporting.style import (
 )
 
 
-def pair_heatmap(summary: Mapping, method: str, measure: str = "psnr") -> Figure:
+def pair_heatmap(
+    summary: Mapping, method: str, measure: str = "psnr", limits: tuple[float, float] | None = None
+) -> Figure:
     """Protocol ``slice`` of one method for every (available subset → missing contrast) pair.
 
     Cells whose contrast was an input stay grey.
@@ -36,6 +38,7 @@ def pair_heatmap(summary: Mapping, method: str, measure: str = "psnr") -> Figure
         summary: From :func:`~mrisynth_pipeline.metrics.statistics.summarise_scores`.
         method: A method of the summary.
         measure: ``psnr``, ``ssim`` or ``mae``.
+        limits: Ends of the colour scale, to compare several methods; ``None``: those of this one.
     """
     pairs = summary["methods"][method]["by_pair"]
     subsets = [entry["inputs"] for entry in sorted(pairs, key=lambda entry: entry["n_inputs"])]
@@ -50,9 +53,10 @@ def pair_heatmap(summary: Mapping, method: str, measure: str = "psnr") -> Figure
         figure = new_figure(height, width=min(PAGE_WIDTH, 2.7 + 0.85 * len(targets)))
         axes = figure.add_subplot()
         figure.set_layout_engine("constrained")
-        picture = axes.imshow(values, cmap="viridis" if measure != "mae" else "viridis_r", aspect="auto")
+        low, high = limits or (np.nanmin(values), np.nanmax(values))
+        colours = "viridis" if measure != "mae" else "viridis_r"
+        picture = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
         axes.set_facecolor("#eef1f2")
-        low, high = np.nanmin(values), np.nanmax(values)
         for row, column in np.ndindex(*values.shape):
             value = values[row, column]
             if np.isnan(value):

@@ -55,9 +55,11 @@ def draw_code_usage(code_counts: pd.DataFrame | None) -> Figure:
 
 
 def draw_heat_maps(summary: dict[str, Any]) -> dict[str, Figure]:
-    """Slice PSNR of each trained method for every (subset → target) pair."""
+    """Slice PSNR of each trained method for every (subset → target) pair, in one colour scale."""
     judged = [method for method in TRAINED if method in summary["methods"]]
-    return {m: pair_heatmap(summary, m) for m in judged} or {"none": empty_figure("No trained method was judged.")}
+    values = [pair["slice"]["psnr"] for method in judged for pair in summary["methods"][method]["by_pair"]]
+    figures = {method: pair_heatmap(summary, method, limits=(min(values), max(values))) for method in judged}
+    return figures or {"none": empty_figure("No trained method was judged.")}
 
 
 def draw_scores_by_inputs(summary: dict[str, Any]) -> Figure:
@@ -161,6 +163,6 @@ def draw_robustness(
         case["target"],
         shown,
         subject=case["subject"],
-        motion=f"{DISPLAY_NAMES[case['moved']]} shifted by {case['amount']:g} mm",
+        motion=f"shifted by {case['amount']:g} mm",
     )
     return figures | {"example": example}
