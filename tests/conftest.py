@@ -115,6 +115,7 @@ class TemporaryProject:
             try:
                 yield
             finally:
+                pipelines.set_requested(None)  # a run of some pipelines restricts what the others see
                 end_killed_run()
                 os.environ.clear()
                 os.environ.update(environment)

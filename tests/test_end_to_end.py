@@ -92,8 +92,8 @@ class TestProducts:
         figures = sorted((finished_project.data / "08_reporting" / "figures").rglob("*.png"))
         assert len(figures) >= 10
         for figure in figures:
-            with Image.open(figure) as picture:
-                assert min(picture.size) > 100, figure.name
+            with Image.open(figure) as picture:  # "none" is a line of text: why there is no figure
+                assert min(picture.size) > (40 if figure.stem == "none" else 100), figure.name
 
     def test_times_of_all_nodes_are_kept(self, finished_project, registered):
         times = json.loads((finished_project.data / "08_reporting" / "run_times.json").read_text())
@@ -170,7 +170,7 @@ class TestRunningAgain:
         lost = again.data / "08_reporting" / "figures" / "scores_by_inputs.png"
         lost.unlink()
         again.run(only_missing_outputs=True)
-        assert nodes_run() == ["evaluation: draw_scores_by_inputs"]
+        assert nodes_run() == ["reporting: draw_scores_by_inputs"]
         assert lost.is_file()
 
     def test_one_pipeline_runs_alone_and_touches_nothing_else(self, finished_project, nodes_run, tmp_path):
