@@ -104,6 +104,12 @@ class TestRefused:
         line = self.refused(two_more, *nodes, "--params", "data_dir=untrained")
         assert "untrained/06_models/aginet/model: is not there. Make it first: kedro run --pipelines aginet" in line
 
+    def test_without_the_model_of_another_pipeline_that_one_is_named(self, two_more):
+        shutil.copytree(two_more.data / "05_model_input", two_more.folder / "unstaged" / "05_model_input")
+        nodes = ("--pipelines", "evaluation", "--nodes", "codebrain.score")
+        line = self.refused(two_more, *nodes, "--params", "data_dir=unstaged")
+        assert "unstaged/06_models/codebrain/model: is not there. Make it first: kedro run --pipelines stage2" in line
+
     def test_with_a_scenario_of_another_study(self, two_more):
         wrong = "aginet.architecture.scenario=t1+t2->pd"
         line = self.refused(two_more, "--pipelines", "aginet", "--params", wrong)

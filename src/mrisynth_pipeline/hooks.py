@@ -173,8 +173,9 @@ class MissingProducts:
         """
         for name, value in inputs.items():
             if value is None and not name.startswith("params:") and must_not_lack(node.func, name):
+                pipelines.set_requested(None)  # a run of some pipelines has loaded these alone; it ends here anyway
                 makers = [key for key, each in pipelines.items() if key != "__default__" and name in each.all_outputs()]
-                remedy = f"Make it first: kedro run --pipelines {' (or) '.join(makers)}"
+                remedy = f"Make it first: kedro run --pipelines {' or '.join(makers)}"
                 raise InputError(Path(str(self._catalog.get(name)._filepath)), "is not there", remedy)
 
 
