@@ -30,6 +30,10 @@ class AugmentationParameters(Parameters):
     moved by up to 2 pixels, is our choice."""
 
 
+MIRRORED_ALONE = AugmentationParameters(flip_anterior_posterior=False, rotate90=False, affine=False, elastic=False)
+"""Left for right and nothing else: what slices and patches can both take."""
+
+
 class SliceAugmentation:
     """The augmentation of CodeBrain's training: elastic, flips, quarter turns, affine.
 

@@ -14,7 +14,7 @@ from mrisynth_pipeline.metrics.similarity import ssim_map
 from mrisynth_pipeline.models.blocks.modality_adversary import ModalityAdversary, reverse_gradient
 from mrisynth_pipeline.models.door import padded
 from mrisynth_pipeline.models.neuroquant import NeuroQuantAutoencoder
-from mrisynth_pipeline.sampling.augmentation import AugmentationParameters
+from mrisynth_pipeline.sampling.augmentation import MIRRORED_ALONE, AugmentationParameters
 from mrisynth_pipeline.sampling.availability import draw_pairs
 from mrisynth_pipeline.sampling.patches import PatchParameters
 from mrisynth_pipeline.sampling.planes import Plane, draw_slices
@@ -43,10 +43,8 @@ class AnatomicalParameters(PatchParameters):
         precision="bf16-mixed",
     )
     """Schedule; a sample is a pair of modalities of one subject, drawn anew in every step."""
-    augmentation: AugmentationParameters = AugmentationParameters(
-        flip_anterior_posterior=False, rotate90=False, affine=False, elastic=False
-    )
-    """Transforms of the training samples: the flips alone."""
+    augmentation: AugmentationParameters = MIRRORED_ALONE
+    """Transforms of the training samples; patches take the flips alone."""
     patch_size: tuple[int, int, int] = (144, 192, 144)
     """Training patch (x, y, z) in voxels; cut to the model grid where that is smaller."""
     foreground_weight: float = Field(5.0, gt=0)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mrisynth_pipeline.models.door import padded
 from mrisynth_pipeline.models.neuroquant import NeuroQuant
-from mrisynth_pipeline.sampling.augmentation import AugmentationParameters
+from mrisynth_pipeline.sampling.augmentation import MIRRORED_ALONE, AugmentationParameters
 from mrisynth_pipeline.sampling.availability import draw_inputs
 from mrisynth_pipeline.sampling.patches import PatchParameters
 from mrisynth_pipeline.training.imputation import ImputationTraining, image_psnr, zero_filled
@@ -32,10 +32,8 @@ class IndexPredictionParameters(PatchParameters):
         precision="bf16-mixed",
     )
     """Schedule of the predictor."""
-    augmentation: AugmentationParameters = AugmentationParameters(
-        flip_anterior_posterior=False, rotate90=False, affine=False, elastic=False
-    )
-    """Transforms of the training samples: the flips alone."""
+    augmentation: AugmentationParameters = MIRRORED_ALONE
+    """Transforms of the training samples; patches take the flips alone."""
     patch_size: tuple[int, int, int] = (144, 192, 144)
     """Training patch (x, y, z) in voxels; cut to the model grid where that is smaller."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)

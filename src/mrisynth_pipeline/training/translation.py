@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mrisynth_pipeline.models.blocks.discriminators import PatchDiscriminator
 from mrisynth_pipeline.models.door import Imputer, padded
-from mrisynth_pipeline.sampling.augmentation import AugmentationParameters
+from mrisynth_pipeline.sampling.augmentation import MIRRORED_ALONE, AugmentationParameters
 from mrisynth_pipeline.sampling.patches import PatchParameters
 from mrisynth_pipeline.sampling.slices import SliceParameters
 from mrisynth_pipeline.training.adversarial import AdversarialTraining, Exhibit
@@ -32,9 +32,7 @@ class TranslationParameters(SliceParameters, PatchParameters):
         learning_rate=2e-4, final_learning_rate=0.0, betas=(0.5, 0.999)
     )
     """Schedule of the network; without weight decay its AdamW is pix2pix's Adam."""
-    augmentation: AugmentationParameters = AugmentationParameters(
-        flip_anterior_posterior=False, rotate90=False, affine=False, elastic=False
-    )
+    augmentation: AugmentationParameters = MIRRORED_ALONE
     """Transforms of the training samples, inputs and targets alike; 3D patches take the flips alone."""
     l1_weight: float = Field(100.0, ge=0)
     """Weight of the mean absolute error of the missing modalities."""
