@@ -63,6 +63,9 @@ def cluster():
         n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50
     ) as running:
         yield running.scheduler_address
+        # Closed in the middle of a worker's restart, a cluster raises: what the tests killed must be back first.
+        with distributed.Client(running) as client:
+            client.wait_for_workers(2, timeout=60)
 
 
 def test_a_cluster_gives_the_same_results(cluster):
