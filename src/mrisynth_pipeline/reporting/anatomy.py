@@ -78,7 +78,9 @@ def probe_table(summary: Mapping) -> Table:
     rows = []
     for name, label in _PROBES.items():
         entry = summary["probe"][name]
-        texts = [label, _number(entry, 100, 1), number(100 * entry["chance"], 1), words[entry["finding"]]]
+        above = entry["finding"] == "near" and entry["ci_low"] > entry["chance"]
+        finding = "little above chance" if above else words[entry["finding"]]
+        texts = [label, _number(entry, 100, 1), number(100 * entry["chance"], 1), finding]
         rows.append(Row(tuple(Cell(text) for text in texts)))
     columns = (
         Column("Probe sees", numeric=False),
@@ -89,7 +91,8 @@ def probe_table(summary: Mapping) -> Table:
     caption = f"What codes of the brain tell of the modality ({_subjects(summary)}, each tested on a probe of others)."
     note = (
         "Logistic regression on one code, or on how often each code occurs in an image; in brackets the confidence "
-        "interval over subjects. Near chance: its upper end is at most a tenth of the way from chance to certainty."
+        "interval over subjects. Near chance: its upper end is at most a tenth of the way from chance to certainty; "
+        "little above chance: so too, but its lower end lies above chance."
     )
     return Table(caption, columns, tuple(rows), (note,))
 
@@ -110,7 +113,7 @@ def agreement_table(summary: Mapping) -> Table:
         Column("Pair of images", numeric=False),
         Column("Same code (%)"),
         Column("By chance (%)"),
-        Column("Within one subject more by (points)"),
+        Column("Less than within one subject by (points)"),
     )
     note = (
         "Positions that lie in both brains. By chance: as often as the histograms of the two images say. In brackets "
