@@ -29,10 +29,10 @@ def anatomy_verdict(summary: Mapping) -> list[str]:
         headline = "The codes are anatomical: they hardly tell the modality, and they follow the subject"
     elif "told" in findings:
         headline = "The codes cannot be called anatomical: they tell the modality"
-    elif not _exceeds(summary):
-        headline = "The codes cannot be called anatomical: they do not follow the subject"
+    elif "open" in findings or any(entry["ci_low"] is None for entry in summary["exceeds"].values()):
+        headline = "Whether the codes are anatomical stays open: there are too few subjects to say"
     else:
-        headline = "Whether the codes are anatomical stays open: too few images to say whether they tell the modality"
+        headline = "The codes cannot be called anatomical: it is not shown that they follow the subject"
     probes = (
         f"A linear probe names the modality from one code in {_percent(token['mean'])} of cases and from all codes of "
         f"an image in {_percent(image['mean'])}; chance is {_percent(token['chance'])}."
@@ -150,10 +150,6 @@ def swap_table(summary: Mapping, region: str = BRAIN) -> Table:
     note = "Against the subject's own image of that contrast. Where anatomy and contrast are the same in the same "
     note += "subject's style, it is the reconstruction."
     return Table(caption, tuple(columns), tuple(rows), (note,))
-
-
-def _exceeds(summary: Mapping) -> bool:
-    return all(entry["ci_low"] is not None and entry["ci_low"] > 0 for entry in summary["exceeds"].values())
 
 
 def _percent(share: float | None) -> str:

@@ -47,11 +47,11 @@ METHOD_NAMES = {
     "gr": "Rolling alone",
     "frozen": "AGI-Net, offsets frozen",
     "zero_fill": "AGI-Net, zero-filled shift",
+    "real": "Real",
+    "zero": "Blank (zero)",
     # Autoencoders that NeuroQuant's is measured against.
     "continuous": "NeuroQuant, continuous",
     "vqvae": "VQVAE (MONAI)",
-    "real": "Real",
-    "zero": "Blank (zero)",
 }
 """Internal name → the name in tables. A method that is not listed appears under its own name."""
 
