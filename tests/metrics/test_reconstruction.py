@@ -98,6 +98,13 @@ def test_without_another_subject_there_is_no_style_of_one():
     assert found["gain"]["brain"] == {"n": 1, "mean": 12.0, "sd": None, "ci_low": None, "ci_high": None}
 
 
+def test_subjects_with_one_modality_have_nothing_to_exchange():
+    scores = swaps(LEVELS)
+    found = summarise_swaps(scores[(scores["anatomy"] == "t1") & (scores["contrast"] == "t1")], n_resamples=200)
+    assert set(found["overall"]) == {"reconstruction"}
+    assert found["gain"]["brain"]["mean"] is None
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
