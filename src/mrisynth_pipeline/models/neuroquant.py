@@ -16,7 +16,7 @@ from mrisynth_pipeline.models.blocks.film import FiLM
 from mrisynth_pipeline.models.blocks.multiaxis import MultiAxisDecoder, MultiAxisEncoder
 from mrisynth_pipeline.models.blocks.quantisers import VectorCodes
 from mrisynth_pipeline.models.door import Imputer
-from mrisynth_pipeline.models.windows import in_windows
+from mrisynth_pipeline.models.windows import in_windows, tokens_in_windows
 from mrisynth_pipeline.parameters import Parameters
 
 
@@ -147,6 +147,11 @@ class NeuroQuantAutoencoder(nn.Module):
         self.register_buffer("mean_styles", torch.zeros(len(self.modalities), a.style_channels))
         self.register_buffer("styles_remembered", torch.tensor(False))
 
+    @property
+    def codebook_size(self) -> int:
+        """Number of codes; there are none to count if the anatomy is continuous."""
+        return self.architecture.codebook_size
+
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values."""
         return {"modalities": list(self.modalities), "architecture": self.architecture.model_dump(mode="json")}
@@ -229,6 +234,29 @@ class NeuroQuantAutoencoder(nn.Module):
             return made
 
         return in_windows(each, images, present, self.architecture)
+
+    @torch.inference_mode()
+    def indices(
+        self, images: Float[Tensor, "batch modality z y x"], present: Bool[Tensor, "batch modality"]
+    ) -> Int[Tensor, "batch modality d h w"]:
+        """Index of the code at every position of whole volumes, each position once; −1 for modalities that are absent.
+
+        Volumes of any size, in windows side by side as the architecture says.
+
+        Raises:
+            ValueError: If the anatomy is continuous.
+        """
+        if not self.architecture.quantise:
+            raise ValueError("continuous anatomy has no code indices: build the model with quantise=True")
+
+        def each(part: Tensor, have: Tensor) -> Tensor:
+            size = (n // self.architecture.reduction for n in part.shape[2:])
+            found = torch.full((*part.shape[:2], *size), -1, device=part.device)
+            for m in have[0].nonzero()[:, 0].tolist():
+                found[:, m] = self.quantise(self.encode(part[:, m : m + 1])[0], learn=False).indices
+            return found
+
+        return tokens_in_windows(each, images, present, self.architecture)
 
     @torch.inference_mode()
     def transfer(

@@ -49,6 +49,9 @@ METHOD_NAMES = {
     "zero_fill": "AGI-Net, zero-filled shift",
     "real": "Real",
     "zero": "Blank (zero)",
+    # Autoencoders that NeuroQuant's is measured against.
+    "continuous": "NeuroQuant, continuous",
+    "vqvae": "VQVAE (MONAI)",
 }
 """Internal name → the name in tables. A method that is not listed appears under its own name."""
 
