@@ -14,7 +14,7 @@ PACKAGE = "mrisynth_pipeline"
 
 STAGES = (
     *("phantom", "ingestion", "preprocessing", "stage1", "stage2", "evaluation", "segmentation"),
-    *("resunet", "aginet", "robustness", "reporting"),
+    *("neuroquant", "resunet", "aginet", "robustness", "reporting"),
 )
 """Pipelines that are stages, in the order of the data's way: all that the report shows."""
 
@@ -28,6 +28,8 @@ NOT_TRACKED = {
     "codebrain.stage1_workspace": "checkpoints; DVC would delete them before the stage that resumes from them",
     "codebrain.stage2_workspace": "as above",
     "segmenter.training_workspace": "as above",
+    "neuroquant.stage1_workspace": "as above",
+    "neuroquant.stage2_workspace": "as above",
     "resunet.training_workspace": "as above",
     "aginet.training_workspace": "as above",
 }

@@ -7,9 +7,17 @@ from typing import Literal
 from matplotlib.figure import Figure
 
 from mrisynth_pipeline.reporting import tables
+from mrisynth_pipeline.reporting.anatomy import (
+    agreement_table,
+    anatomy_verdict,
+    probe_table,
+    swap_table,
+    swap_verdict,
+)
 from mrisynth_pipeline.reporting.glossary import GLOSSARY
 from mrisynth_pipeline.reporting.page import render_page
 from mrisynth_pipeline.reporting.pictures import picture
+from mrisynth_pipeline.reporting.reconstruction import codes_table, reconstruction_table, reconstruction_verdict
 from mrisynth_pipeline.reporting.robustness import cost_table
 from mrisynth_pipeline.reporting.style import modality_label
 from mrisynth_pipeline.reporting.table import Table
@@ -32,7 +40,7 @@ COHORT_NAMES = {
 }
 """Kind of a cohort → its name in the report."""
 
-Section = Literal["results", "examples", "segmentation", "robustness", "training", "cohort"]
+Section = Literal["results", "examples", "segmentation", "codes", "robustness", "training", "cohort"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,9 @@ class ReportContext:
     """Why there is no ``segmentation``, e.g. that the cohort has no tumour labels."""
     robustness: Mapping | None = None
     """From ``summarise_robustness``; ``None`` leaves its section out."""
+    codebook: Mapping | None = None
+    """Of NeuroQuant: ``reconstruction``, ``swaps``, and for discrete codes ``use`` and ``anatomy``, each a summary;
+    ``None`` leaves the section out."""
     figures: Sequence[ReportFigure] = ()
     """Figures, in the order of their sections."""
     cohort_summary: Mapping | None = None
@@ -121,6 +132,8 @@ def render_report(context: ReportContext) -> str:
         robustness_tables=[cost_table(context.robustness, kind) for kind in context.robustness["kinds"]]
         if context.robustness
         else [],
+        codebook_words=_codebook_words(context.codebook) if context.codebook else [],
+        codebook_tables=_codebook_tables(context.codebook) if context.codebook else [],
         pictures={section: [p for p in pictures if p.section == section] for section in Section.__args__},
         fingerprint=context.data_fingerprint or (context.cohort_summary or {}).get("fingerprint", ""),
         glossary=GLOSSARY,
@@ -165,6 +178,21 @@ def _result_tables(context: ReportContext) -> dict[str, list[tuple[str, Table]]]
         "comparisons": [(name, tables.comparisons(scores, column)) for column, name in volume],
     }
     return {anchor: group for anchor, group in groups.items() if group[0][1].rows}
+
+
+def _codebook_words(summary: Mapping) -> list[str]:
+    """What NeuroQuant gives back, whether its codes are anatomical, and what exchanging contrasts gains."""
+    anatomy = anatomy_verdict(summary["anatomy"]) if "anatomy" in summary else ["The anatomy is continuous: no codes."]
+    words = reconstruction_verdict(summary["reconstruction"], summary.get("use", {}))
+    return [" ".join(words), " ".join(anatomy), swap_verdict(summary["swaps"])]
+
+
+def _codebook_tables(summary: Mapping) -> list[Table]:
+    """The first is shown, the others unfold."""
+    shown = [reconstruction_table(summary["reconstruction"])]
+    if "use" in summary:
+        shown += [codes_table(summary["use"]), probe_table(summary["anatomy"]), agreement_table(summary["anatomy"])]
+    return [*shown, swap_table(summary["swaps"])]
 
 
 def _duration(seconds: float) -> str:

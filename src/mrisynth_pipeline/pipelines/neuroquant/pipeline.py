@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from mrisynth_pipeline.pipelines.evaluation.pipeline import score_pipeline
+from mrisynth_pipeline.pipelines.neuroquant.evidence import examine_codes, exchange_example, score_autoencoder
 from mrisynth_pipeline.pipelines.neuroquant.nodes import train_autoencoder, train_code_predictor
 from mrisynth_pipeline.pipelines.segmentation.pipeline import segmentation_template
 
@@ -39,7 +40,22 @@ def stage2_pipeline() -> Pipeline:
     )
 
 
+def evidence_pipeline() -> Pipeline:
+    """Measure what the autoencoder gives back, and what its codes tell of anatomy and contrast."""
+    inputs = ["autoencoder", "study", "subjects", "params:evaluation"]
+    return Pipeline(
+        [
+            Node(score_autoencoder, inputs, ["reconstruction_scores", "swap_scores"], name="score_autoencoder"),
+            Node(examine_codes, inputs, ["code_counts", "brain_codes"], name="examine_codes"),
+            Node(exchange_example, inputs, "exchanged_slices", name="exchange_example"),
+        ],
+        namespace="neuroquant",
+        inputs={"study", "subjects"},
+        parameters={"params:evaluation"},
+    )
+
+
 def create_pipeline(**_: object) -> Pipeline:
-    """Train both stages, score on every subset, and segment with its imputations if there is a segmenter."""
-    judged = score_pipeline("neuroquant") + segmentation_template("neuroquant")
+    """Train both stages, examine the codes, score on every subset, and segment if there is a segmenter."""
+    judged = evidence_pipeline() + score_pipeline("neuroquant") + segmentation_template("neuroquant")
     return stage1_pipeline() + stage2_pipeline() + judged

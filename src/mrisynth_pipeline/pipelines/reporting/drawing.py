@@ -21,7 +21,14 @@ from mrisynth_pipeline.reporting.charts import (
     segmentation_bars,
     training_curves,
 )
-from mrisynth_pipeline.reporting.images import imputation_grid, misaligned_examples, segmentation_grid
+from mrisynth_pipeline.reporting.images import (
+    imputation_grid,
+    misaligned_examples,
+    reconstruction_grid,
+    segmentation_grid,
+    swap_grid,
+)
+from mrisynth_pipeline.reporting.reconstruction import codebook_curves
 from mrisynth_pipeline.reporting.robustness import misalignment_cost, robustness_curves
 from mrisynth_pipeline.sampling.slices import telling_slice
 
@@ -136,6 +143,28 @@ def draw_segmentations(
             backgrounds={method: shown[f"{method}/image"] for method in methods if method != "real"},
         )
     return figures or {"none": empty_figure("No test subject with a label map.")}
+
+
+@may_lack("neuroquant.*")
+def draw_codebook(
+    summary: dict[str, Any],
+    study: dict[str, Any],
+    history: pd.DataFrame | None,
+    slices: dict[str, np.ndarray] | None,
+) -> dict[str, Figure]:
+    """NeuroQuant's codebook over the training, what it gives back, and exchanged anatomies and contrasts."""
+    if SKIPPED in summary or not slices:
+        return {"none": empty_figure(summary.get(SKIPPED, "No complete test subject to show."))}
+    subject = next(iter(slices)).rpartition("/")[0]
+    originals, swapped = slices[f"{subject}/originals"], slices[f"{subject}/swapped"]
+    made = {"neuroquant": np.stack([swapped[channel, channel] for channel in range(len(swapped))])}
+    figures = {
+        "reconstruction": reconstruction_grid(originals, study["modalities"], made, subject=subject),
+        "swap": swap_grid(originals, study["modalities"], swapped, subject=subject),
+    }
+    if "use" in summary and history is not None:
+        figures["codebook"] = codebook_curves({"neuroquant": history})
+    return figures
 
 
 @may_lack("*misaligned_slices", "misalignments", "misalignment_example")

@@ -30,6 +30,14 @@ CAPTIONS: dict[str, tuple[Section, str | Mapping[str, str]]] = {
         "segmentation",
         "Dice of each tumour region with one contrast blank or imputed; the line is that of all real contrasts.",
     ),
+    "codebook_figures": (
+        "codes",
+        {
+            "reconstruction": "Scans of a test subject and what NeuroQuant gives back of them; bright: wrong.",
+            "swap": "Row: whose anatomy; column: which contrast it is put into. On the diagonal the reconstruction.",
+            "codebook": "Codes in use on the validation patches, over the training.",
+        },
+    ),
     "robustness_figures": (
         "robustness",
         {
@@ -60,6 +68,7 @@ def write_report(
     scores: dict[str, Any],
     segmentation: dict[str, Any],
     robustness: dict[str, Any],
+    codebook: dict[str, Any],
     manifest_summary: dict[str, Any],
     split: dict[str, Any],
     index: pd.DataFrame,
@@ -83,6 +92,7 @@ def write_report(
             segmentation=None if SKIPPED in segmentation else segmentation,
             segmentation_absent=f"No downstream segmentation: {segmentation.get(SKIPPED, '')}.",
             robustness=None if SKIPPED in robustness else robustness,
+            codebook=None if SKIPPED in codebook else codebook,
             figures=[figure for name, content in figures.items() for figure in _figures(name, content)],
             cohort_summary=manifest_summary,
             failed_subjects=failed.to_dict("records"),

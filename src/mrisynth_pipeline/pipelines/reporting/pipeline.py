@@ -6,6 +6,7 @@ from mrisynth_pipeline.pipelines.methods import METHODS
 from mrisynth_pipeline.pipelines.reporting.drawing import (
     CURVES,
     draw_code_usage,
+    draw_codebook,
     draw_curves,
     draw_examples,
     draw_heat_maps,
@@ -16,6 +17,7 @@ from mrisynth_pipeline.pipelines.reporting.drawing import (
 )
 from mrisynth_pipeline.pipelines.reporting.nodes import print_results, write_report
 from mrisynth_pipeline.pipelines.reporting.summaries import (
+    summarise_codebook,
     summarise_downstream,
     summarise_evaluation,
     summarise_misalignment,
@@ -30,6 +32,7 @@ FIGURES = (
     "segmentation_bars",
     "example_imputations",
     "example_segmentations",
+    "codebook_figures",
     "robustness_figures",
 )
 """Figures of the report; their sections and captions stand in ``nodes.py``."""
@@ -65,6 +68,15 @@ def create_pipeline(**_: object) -> Pipeline:
             "robustness_summary",
             name="summarise_robustness",
         ),
+        Node(
+            summarise_codebook,
+            [
+                *("study", "params:evaluation", "neuroquant.reconstruction_scores", "neuroquant.swap_scores"),
+                *("neuroquant.code_counts", "neuroquant.brain_codes"),
+            ],
+            "codebook_summary",
+            name="summarise_codebook",
+        ),
     ]
     figures = [
         Node(draw_curves, ["evaluation_summary", *HISTORIES], "training_curves", name="draw_training_curves"),
@@ -91,6 +103,12 @@ def create_pipeline(**_: object) -> Pipeline:
             name="draw_example_segmentations",
         ),
         Node(
+            draw_codebook,
+            ["codebook_summary", "study", "neuroquant.stage1_history", "neuroquant.exchanged_slices"],
+            "codebook_figures",
+            name="draw_codebook",
+        ),
+        Node(
             draw_robustness,
             [
                 *("robustness_summary", "misalignments", "misalignment_example"),
@@ -114,6 +132,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 "scores": "evaluation_summary",
                 "segmentation": "segmentation_summary",
                 "robustness": "robustness_summary",
+                "codebook": "codebook_summary",
                 "manifest_summary": "manifest_summary",
                 "split": "split_summary",
                 "index": "preprocessing_index",

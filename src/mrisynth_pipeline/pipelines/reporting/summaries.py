@@ -6,6 +6,9 @@ import pandas as pd
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
+from mrisynth_pipeline.metrics.anatomy import summarise_anatomy
+from mrisynth_pipeline.metrics.codes import summarise_codes
+from mrisynth_pipeline.metrics.reconstruction import summarise_reconstructions, summarise_swaps
 from mrisynth_pipeline.metrics.robustness import summarise_robustness
 from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
 from mrisynth_pipeline.metrics.statistics import summarise_scores
@@ -43,6 +46,34 @@ def summarise_downstream(
         return {SKIPPED: "no tumour has been segmented yet (kedro run --pipelines segmentation)"}
     table = pd.concat(tables, ignore_index=True)
     return summarise_segmentation(table, n_resamples=parameters.bootstrap_samples, seed=parameters.seed)
+
+
+@may_lack("neuroquant.*")
+def summarise_codebook(
+    study: dict[str, Any],
+    parameters: EvaluationParameters,
+    reconstructions: pd.DataFrame | None,
+    swaps: pd.DataFrame | None,
+    counts: pd.DataFrame | None,
+    codes: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """What NeuroQuant's autoencoder gives back and what its codes tell; or why nothing is known of it.
+
+    Returns:
+        ``reconstruction`` (see ``summarise_reconstructions``), ``swaps`` (see ``summarise_swaps``), and, where there
+        are codes, ``use`` (see ``summarise_codes``) and ``anatomy`` (see ``summarise_anatomy``).
+    """
+    bootstrap = {"n_resamples": parameters.bootstrap_samples, "seed": parameters.seed}
+    found = [of_this_study(study, [table]) for table in (reconstructions, swaps, counts, codes)]
+    if not found[0] or not found[1]:
+        return {SKIPPED: "NeuroQuant has not been trained (kedro run --pipelines neuroquant,reporting)"}
+    summary = {
+        "reconstruction": summarise_reconstructions(found[0][0], **bootstrap),
+        "swaps": summarise_swaps(found[1][0], **bootstrap),
+    }
+    if found[2] and found[3]:
+        summary |= {"use": summarise_codes(found[2][0]), "anatomy": summarise_anatomy(found[3][0], **bootstrap)}
+    return summary
 
 
 @may_lack("*robustness_scores")
