@@ -61,6 +61,11 @@ class ImageAutoencoder(nn.Module, ABC):
         """
 
     @property
+    def discrete(self) -> bool:
+        """Whether there are codes to count."""
+        return True
+
+    @property
     def codebook_size(self) -> int:
         """Number of codes; there are none to count if the anatomy is continuous."""
         return self.architecture.codebook_size

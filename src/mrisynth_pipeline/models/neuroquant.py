@@ -136,6 +136,11 @@ class NeuroQuantAutoencoder(ImageAutoencoder):
         self.register_buffer("mean_styles", torch.zeros(len(self.modalities), a.style_channels))
         self.register_buffer("styles_remembered", torch.tensor(False))
 
+    @property
+    def discrete(self) -> bool:
+        """Whether the anatomy is quantised."""
+        return self.architecture.quantise
+
     def index_of(self, modality: str) -> int:
         """Channel of a modality.
 
@@ -202,7 +207,7 @@ class NeuroQuantAutoencoder(ImageAutoencoder):
         Raises:
             ValueError: If the anatomy is continuous.
         """
-        if not self.architecture.quantise:
+        if not self.discrete:
             raise ValueError("continuous anatomy has no code indices: build the model with quantise=True")
         return self.quantise(self.encode(images)[0], learn=False).indices
 

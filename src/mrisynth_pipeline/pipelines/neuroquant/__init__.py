@@ -1,0 +1,1 @@
+"""NeuroQuant (arXiv 2604.05171)."""

@@ -1,0 +1,95 @@
+"""Training of NeuroQuant's autoencoder."""
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.imaging.subject_file import SubjectStore
+from mrisynth_pipeline.models.neuroquant import NeuroQuantArchitecture, NeuroQuantAutoencoder
+from mrisynth_pipeline.models.packaging import TrainedModel
+from mrisynth_pipeline.pipelines.study import seed_training, training_identity
+from mrisynth_pipeline.pipelines.training import trained
+from mrisynth_pipeline.sampling.patches import ImagePatches, PatchParameters, patch_samples, subjects_with
+from mrisynth_pipeline.training.anatomical import AnatomicalAutoencoding, AnatomicalParameters
+from mrisynth_pipeline.training.styles import remember_styles
+
+logger = logging.getLogger(__name__)
+
+_REMEDY = "Correct it in conf/ or with --params"
+
+
+def train_anatomical_autoencoder(
+    architecture: NeuroQuantArchitecture,
+    parameters: AnatomicalParameters,
+    study: dict[str, Any],
+    subjects: SubjectStore,
+    workspace: Path,
+    tracked_as: str,
+) -> tuple[TrainedModel, pd.DataFrame]:
+    """Stage I on all training subjects with two or more contrasts; afterwards it knows every contrast's mean style.
+
+    Args:
+        architecture: Sizes and switches.
+        parameters: Losses, patches and schedule.
+        study: Who is trained on.
+        subjects: Their files.
+        workspace: Folder of checkpoints and early looks.
+        tracked_as: Prefix of the metrics in MLflow.
+
+    Raises:
+        InputError: No subject has two contrasts, one contrast was scanned in none of them, or the parameters ask for
+            an augmentation that patches cannot have.
+    """
+    seed_training(parameters.optimisation.seed)
+    network = NeuroQuantAutoencoder(tuple(study["modalities"]), architecture)
+    members, samples = paired_samples(study, subjects, parameters, "neuroquant.stage1")
+    model, history = trained(
+        AnatomicalAutoencoding(network, parameters),
+        network,
+        samples,
+        study,
+        members,
+        workspace,
+        training_identity(study, architecture, parameters),
+        tracked_as,
+    )
+    remember_styles(network, samples[0], seed=parameters.optimisation.seed)
+    return model, history
+
+
+def paired_samples(
+    study: dict[str, Any], subjects: SubjectStore, parameters: PatchParameters, group: str
+) -> tuple[list[str], tuple[ImagePatches, ImagePatches]]:
+    """The training subjects with two or more contrasts; their patches, and those of such validation subjects.
+
+    Args:
+        study: Who belongs to which part.
+        subjects: Their files.
+        parameters: Which patches.
+        group: Name of the parameters, for the message.
+
+    Raises:
+        InputError: Nobody is left, a contrast is in nobody's scans, or the augmentation is one of slices.
+    """
+    members = subjects_with(subjects, study["train"], at_least=2)
+    if alone := len(study["train"]) - len(members):
+        logger.warning("%d of %d training subjects have one contrast alone: left out", alone, len(study["train"]))
+    have = [torch.as_tensor(subjects.open(subject).present) for subject in members]
+    scanned = torch.stack(have).any(0).tolist() if have else [False] * len(study["modalities"])
+    if lacking := [name for name, known in zip(study["modalities"], scanned, strict=True) if not known]:
+        raise InputError(
+            f"train part of {study['cohort']}",
+            f"no subject with two or more contrasts has {', '.join(lacking)}",
+            "Add subjects, or set cohort.modalities to the contrasts they have",
+        )
+    samples = partial(patch_samples, subjects, parameters=parameters)
+    held_out = subjects_with(subjects, study["validation"], at_least=2)
+    try:
+        return members, (samples(members), samples(held_out, augmented=False))
+    except ValueError as error:
+        raise InputError(group, str(error), _REMEDY) from error
