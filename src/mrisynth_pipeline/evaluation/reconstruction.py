@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,9 @@ from tqdm import tqdm
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
 from mrisynth_pipeline.metrics.image import volume_scores
+from mrisynth_pipeline.metrics.reconstruction import BRAIN, VOLUME
 
 logger = logging.getLogger(__name__)
-
-VOLUME, BRAIN = "volume", "brain"
-"""Regions of a score: all voxels, and those of the brain mask."""
 
 
 class Autoencoder(Protocol):
@@ -72,7 +70,7 @@ def score_reconstructions(
         voxels, or ``brain``), ``psnr`` (dB) and ``ssim`` (3D, ×100).
 
     Raises:
-        RuntimeError: If it fails on every subject.
+        RuntimeError: If it fails on every subject, or there is none.
     """
 
     def score(subject: str) -> list[dict]:
@@ -83,7 +81,9 @@ def score_reconstructions(
         for channel in present[0].nonzero()[:, 0].tolist():
             identity = {"method": method, "subject": subject, "modality": autoencoder.modalities[channel]}
             truth = volumes[0, channel].cpu()
-            rows += [identity | entry for entry in both_regions(made[channel], truth, mask)]
+            for region, where in regions_of(mask).items():
+                scores = volume_scores(made[channel], truth, where)
+                rows.append(identity | {"region": region, "psnr": scores["psnr"], "ssim": scores["ssim"]})
         return rows
 
     return pd.DataFrame(
@@ -91,13 +91,9 @@ def score_reconstructions(
     )
 
 
-def both_regions(
-    prediction: Float[Tensor, "z y x"], truth: Float[Tensor, "z y x"], mask: Bool[Tensor, "z y x"]
-) -> list[dict[str, Any]]:
-    """PSNR (dB) and 3D SSIM (×100) over the whole volume and over the brain, an entry with its ``region`` each."""
-    regions = {VOLUME: torch.ones_like(mask), BRAIN: mask}
-    scores = {region: volume_scores(prediction, truth, where) for region, where in regions.items()}
-    return [{"region": region, "psnr": found["psnr"], "ssim": found["ssim"]} for region, found in scores.items()]
+def regions_of(mask: Bool[Tensor, "z y x"]) -> dict[str, Bool[Tensor, "z y x"]]:
+    """The voxels of every region of a score."""
+    return {VOLUME: torch.ones_like(mask), BRAIN: mask}
 
 
 def count_codes(
@@ -116,7 +112,7 @@ def count_codes(
         ``n_voxels``, of the volumes of that modality together.
 
     Raises:
-        RuntimeError: If it fails on every subject.
+        RuntimeError: If it fails on every subject, or there is none.
     """
     n_codes = autoencoder.codebook_size
 
@@ -159,7 +155,7 @@ def rows_of_subjects(what: str, subjects: Sequence[str], function: Callable[[str
         function: Rows of one subject.
 
     Raises:
-        RuntimeError: If it fails on every subject.
+        RuntimeError: If it fails on every subject, or there is none.
     """
     rows, failures = [], []
     for subject in tqdm(subjects, desc=what, unit="subject"):
@@ -168,6 +164,8 @@ def rows_of_subjects(what: str, subjects: Sequence[str], function: Callable[[str
         except Exception as error:
             logger.exception("%s failed on subject %s: it is left out", what, subject)
             failures.append(f"{subject}: {error}")
+    if not subjects:
+        raise RuntimeError(f"{what} is not possible: there is no subject to do it on")
     if not rows:
         raise RuntimeError(f"{what} failed on every subject: " + "; ".join(failures[:3]))
     return rows

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.metrics.codes import perplexity
 from mrisynth_pipeline.metrics.measures import measures_of
 from mrisynth_pipeline.metrics.segmentation_statistics import NONE_MISSING, REAL, ZERO
 from mrisynth_pipeline.reporting.style import (
@@ -162,7 +163,7 @@ def code_usage(counts: Num[np.ndarray, " codes"]) -> Figure:
     if counts.sum() <= 0:
         raise ValueError("no code was used: there is nothing to show")
     shares = np.sort(counts[counts > 0])[::-1] / counts.sum()
-    perplexity = float(np.exp(-(shares * np.log(shares)).sum()))
+    effective = perplexity(counts)
     with styled():
         figure = new_figure(2.5, width=5.2)
         figure.set_layout_engine("constrained")
@@ -171,8 +172,8 @@ def code_usage(counts: Num[np.ndarray, " codes"]) -> Figure:
         percent, blue = 100 * shares, METHOD_COLOURS[0]
         axes.fill_between(ranks, percent, percent.min() / 2, color=blue, alpha=0.25, lw=0)
         axes.plot(ranks, percent, color=blue)
-        axes.axvline(perplexity, color=METHOD_COLOURS[1], linewidth=1)
-        axes.annotate(f" perplexity {perplexity:,.0f}", (perplexity, percent.max()), color=METHOD_COLOURS[1])
+        axes.axvline(effective, color=METHOD_COLOURS[1], linewidth=1)
+        axes.annotate(f" perplexity {effective:,.0f}", (effective, percent.max()), color=METHOD_COLOURS[1])
         axes.set(xscale="log", yscale="log")
         axes.set(xlabel="Codes, most frequent first", ylabel="Share of positions (%)")
         axes.set_title(f"{len(shares):,} of {len(counts):,} codes in use ({len(shares) / len(counts):.1%})", loc="left")

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
 from mrisynth_pipeline.cohorts.modalities import TUMOUR_LABELS
 from mrisynth_pipeline.metrics.image import PSNR_CAP
@@ -222,6 +222,103 @@ def segmentation_grid(
     return figure
 
 
+def reconstruction_grid(
+    originals: Float[np.ndarray, "modality y x"],
+    modalities: Sequence[str],
+    made: Mapping[str, Float[np.ndarray, "modality y x"]],
+    *,
+    subject: str = "",
+    largest_error: float = 0.3,
+) -> Figure:
+    """One axial slice as it is and as autoencoders give it back: a row per modality, reconstruction beside its error.
+
+    Args:
+        originals: Real slices in [0, 1], channels as ``modalities``.
+        modalities: Internal names.
+        made: Method → what it made of them.
+        subject: Shown in the title.
+        largest_error: Absolute error (of the unit range) at the bright end of the one colour scale.
+
+    Raises:
+        ValueError: There is nothing to show.
+    """
+    if not made or not len(modalities):
+        raise ValueError(f"nothing to show: {len(modalities)} modalities, {len(made)} autoencoders")
+    window = _head_window(originals)
+    pictures = [image[window] for image in originals]
+    cell = 0.96 * PAGE_WIDTH / max(1 + 2 * len(made), 4)
+    height = _HEAD + len(pictures) * (cell * pictures[0].shape[0] / pictures[0].shape[1] + 0.05) + 0.5
+    n_columns = 1 + 2 * len(made)
+    with styled():
+        figure = new_figure(height, width=cell * n_columns / 0.96, dark=True)
+        _title(figure, height, subject)
+        layout = {"top": 1 - _HEAD / height, "bottom": 0.5 / height, "wspace": 0.04, "hspace": 0.04}
+        grid = figure.add_gridspec(len(pictures), n_columns, left=0.02, right=0.98, **layout)
+        for row, name in enumerate(modalities):
+            axes = _scan(figure.add_subplot(grid[row, 0]), pictures[row])
+            _corner(axes, modality_label(name))
+            if row == 0:
+                _column_title(axes, "Original")
+                _mark_sides(axes)
+            for number, (method, images) in enumerate(made.items()):
+                image = np.clip(images[row], 0, 1)
+                axes = _scan(figure.add_subplot(grid[row, 1 + 2 * number]), image[window])
+                _corner(axes, _psnr_text(image, originals[row]))
+                if row == 0:
+                    _column_title(axes, method_label(method))
+                axes = figure.add_subplot(grid[row, 2 + 2 * number])
+                picture = _show(axes, np.abs(image[window] - pictures[row]), cmap="inferno", vmax=largest_error)
+        _error_scale(figure, figure.add_axes((0, 0, 0.96 / n_columns, 0.5 / height)), picture, largest_error)
+    return figure
+
+
+def swap_grid(
+    originals: Float[np.ndarray, "modality y x"],
+    modalities: Sequence[str],
+    swapped: Float[np.ndarray, "anatomy contrast y x"],
+    *,
+    subject: str = "",
+) -> Figure:
+    """One axial slice with anatomy and contrast exchanged: row = anatomy from, column = contrast to.
+
+    The first row and column show the originals. Pictures carry the PSNR of their slice against the original of their
+    contrast; the diagonal, outlined, is the reconstruction.
+
+    Args:
+        originals: Real slices in [0, 1], channels as ``modalities``.
+        modalities: Internal names.
+        swapped: What the network made, rows and columns as ``modalities``.
+        subject: Shown in the title.
+    """
+    window = _head_window(originals)
+    n = 1 + len(modalities)
+    cell = min(0.96 * PAGE_WIDTH / n, 1.5)
+    aspect = originals[0][window].shape[0] / originals[0][window].shape[1]
+    height = _HEAD + 0.2 + n * (cell * aspect + 0.05) + 0.15
+    with styled():
+        figure = new_figure(height, width=max(cell * n / 0.94, 4.6), dark=True)
+        _title(figure, height, subject)
+        layout = {"top": 1 - (_HEAD + 0.2) / height, "bottom": 0.15 / height, "wspace": 0.04, "hspace": 0.04}
+        grid = figure.add_gridspec(n, n, left=0.04, right=0.98, **layout)
+        corner = figure.add_subplot(grid[0, 0])
+        corner.set_axis_off()
+        for x, y, text in ((0.95, 0.8, "contrast to →"), (0.95, 0.1, "anatomy from ↓")):
+            corner.text(x, y, text, transform=corner.transAxes, color=_QUIET_INK, ha="right", fontsize=7.5)
+        for number, name in enumerate(modalities):
+            for place in (grid[0, 1 + number], grid[1 + number, 0]):
+                axes = _scan(figure.add_subplot(place), originals[number][window])
+                _corner(axes, f"{modality_label(name)} original")
+            for column, contrast in enumerate(originals):
+                image = np.clip(swapped[number, column], 0, 1)
+                axes = _scan(figure.add_subplot(grid[1 + number, 1 + column]), image[window])
+                _corner(axes, _psnr_text(image, contrast))
+                if number == column:
+                    frame = {"transform": axes.transAxes, "fill": False, "edgecolor": HIGHLIGHT, "linewidth": 1.2}
+                    axes.add_patch(Rectangle((0, 0), 1, 1, **frame))
+        _mark_sides(figure.axes[1])
+    return figure
+
+
 def _head_window(images: np.ndarray) -> tuple[slice, slice]:
     """The part of the slice that the head fills in any contrast, with a small margin."""
     inside = (np.asarray(images) > 0).any(axis=0)
@@ -276,7 +373,10 @@ def _psnr_text(imputed: np.ndarray, truth: np.ndarray) -> str:
 
 
 def _head(figure: Figure, height: float, subject: str, inputs: str) -> None:
-    title = f"{subject}given {inputs}"
+    _title(figure, height, f"{subject}given {inputs}")
+
+
+def _title(figure: Figure, height: float, title: str) -> None:
     figure.text(0.02, 1 - 0.2 / height, title, color=NIGHT_INK, va="center", fontweight="bold")
     figure.text(0.98, 1 - 0.2 / height, ORIENTATION, color=_QUIET_INK, ha="right", va="center", fontsize=7)
 

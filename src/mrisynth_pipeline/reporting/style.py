@@ -47,6 +47,9 @@ METHOD_NAMES = {
     "gr": "Rolling alone",
     "frozen": "AGI-Net, offsets frozen",
     "zero_fill": "AGI-Net, zero-filled shift",
+    # Autoencoders that NeuroQuant's is measured against.
+    "continuous": "NeuroQuant, continuous",
+    "vqvae": "VQVAE (MONAI)",
     "real": "Real",
     "zero": "Blank (zero)",
 }
