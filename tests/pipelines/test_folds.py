@@ -39,7 +39,9 @@ def test_scans_of_a_patient_stay_together(study, split):
 def test_folds_are_told_apart_by_their_fingerprints_and_the_seed(study, split):
     prints = [fold["fingerprint"] for seed in (0, 1) for fold in folds_of(study, split, 3, OPTION, seed)]
     assert len(set(prints)) == 6
-    assert [fold["test"] for fold in folds_of(study, split, 3, OPTION)] == [fold["test"] for fold in folds_of(study, split, 3, OPTION)]
+    assert [fold["test"] for fold in folds_of(study, split, 3, OPTION)] == [
+        fold["test"] for fold in folds_of(study, split, 3, OPTION)
+    ]
 
 
 @pytest.mark.parametrize("n_folds", [1, 5])

@@ -165,4 +165,3 @@ def _offsets(entries: list[Mapping]) -> Table:
         "subjects it was not fitted on; 0 or less: the offsets know nothing of it.",
     )
     return Table(caption, columns, tuple(rows), notes)
-

@@ -49,7 +49,17 @@ METHOD_NAMES = {
     "zero_fill": "AGI-Net, zero-filled shift",
     # Autoencoders that NeuroQuant's is measured against.
     "continuous": "NeuroQuant, continuous",
-    "vqvae": "VQVAE (MONAI)",
+    "monai_vqvae": "VQ-VAE (MONAI)",
+    "joint": "NeuroQuant",
+    "volumes_only": "NeuroQuant, 3D alone",
+    "slices_always": "Slices in every step",
+    "no_attention": "Without attention",
+    "all_attention": "Attention everywhere",
+    "no_adversary": "Without adversary",
+    "no_swap": "Without swap",
+    "concat": "Concatenation for FiLM",
+    "codes_64": "64 codes",
+    "codes_1024": "1024 codes",
     "real": "Real",
     "zero": "Blank (zero)",
 }

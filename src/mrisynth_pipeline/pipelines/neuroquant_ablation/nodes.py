@@ -8,11 +8,11 @@ import pandas as pd
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
-from mrisynth_pipeline.evaluation.reconstruction import BRAIN, count_codes, score_reconstructions
+from mrisynth_pipeline.evaluation.reconstruction import count_codes, score_reconstructions
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.codes import summarise_codes
 from mrisynth_pipeline.metrics.comparison import compare_methods
-from mrisynth_pipeline.metrics.resampling import mean_with_interval
+from mrisynth_pipeline.metrics.reconstruction import BRAIN, summarise_reconstructions
 from mrisynth_pipeline.models.neuroquant import NeuroQuantArchitecture
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.folds import folds_of
@@ -30,6 +30,7 @@ from mrisynth_pipeline.reporting.autoencoders import (
 )
 from mrisynth_pipeline.training.anatomical import AnatomicalParameters
 
+_IMAGE = ["method", "subject", "modality", "region"]
 _USE = ("codebook_size", "n_tokens", "usage", "perplexity")
 
 
@@ -110,43 +111,31 @@ def summarise_variants(
     """The numbers of the comparison's page.
 
     Returns:
-        ``seeds``, ``folds`` and ``subjects`` (numbers); per variant ``parameters`` and ``seconds`` (mean over its
-        trainings), ``scores`` (region → measure → mean and interval over subjects, each averaged over its seeds, then
-        over its contrasts), ``seed_means`` (mean brain PSNR of each seed) and their standard deviation ``seed_sd``;
-        ``codes`` (variant → a list with the use of the codebook in each training); ``comparisons`` (brain PSNR of all
-        variants with ``joint``, one Holm family) and ``question`` (``joint`` with ``monai_vqvae`` alone: the one that
-        was asked beforehand).
+        ``seeds`` and ``folds`` (numbers); per variant ``parameters`` and ``seconds`` (mean over its trainings),
+        ``seed_means`` (mean brain PSNR of each seed) and their standard deviation ``seed_sd``; ``reconstruction`` (see
+        ``summarise_reconstructions``; each image averaged over the seeds first); ``codes`` (variant → a list with the
+        use of the codebook in each training); ``comparisons`` (brain PSNR of all variants with ``joint``, one Holm
+        family) and ``question`` (``joint`` with ``monai_vqvae`` alone: the one that was asked beforehand).
     """
     bootstrap = {"n_resamples": evaluation.bootstrap_samples, "seed": evaluation.seed}
-    variants = list(dict.fromkeys(scores["variant"]))
-    averaged = scores.groupby(["variant", "region", "subject", "modality"], sort=False)[["psnr", "ssim"]].mean()
-    per_subject = averaged.groupby(level=["variant", "region", "subject"], sort=False).mean()
-    regions = list(dict.fromkeys(scores["region"]))
-    brain = scores[scores["region"] == BRAIN].groupby(["variant", "seed"])["psnr"].mean()
+    scores = scores.rename(columns={"variant": "method"})
+    averaged = scores.groupby(_IMAGE, sort=False)[["psnr", "ssim"]].mean().reset_index()
+    reconstruction = summarise_reconstructions(averaged, **bootstrap)
+    variants = list(reconstruction["methods"])
+    brain = scores[scores["region"] == BRAIN].groupby(["method", "seed"])["psnr"].mean()
     means = trials.groupby("variant", sort=False)[["parameters", "seconds"]].mean()
-    paired = averaged.xs(BRAIN, level="region").reset_index().assign(inputs="itself")
-    paired = paired.rename(columns={"variant": "method", "modality": "target"})
+    paired = averaged[averaged["region"] == BRAIN].rename(columns={"modality": "target"}).assign(inputs="itself")
     against = partial(compare_methods, paired, column="psnr", higher_is_better=True)
     return {
         "seeds": int(trials["seed"].nunique()),
         "folds": int(trials["fold"].nunique()),
-        "subjects": int(scores["subject"].nunique()),
         "parameters": means["parameters"].to_dict(),
         "seconds": means["seconds"].to_dict(),
-        "scores": {
-            name: {
-                region: {
-                    measure: mean_with_interval(per_subject.loc[(name, region), measure].to_numpy(), **bootstrap)
-                    for measure in ("psnr", "ssim")
-                }
-                for region in regions
-            }
-            for name in variants
-        },
         "seed_means": {name: brain[name].tolist() for name in variants},
-        "seed_sd": brain.groupby(level="variant").std(ddof=1).fillna(0.0).to_dict(),
+        "seed_sd": brain.groupby(level="method").std(ddof=1).fillna(0.0).to_dict(),
+        "reconstruction": reconstruction,
         "codes": {
-            name: part.sort_values(["seed", "fold"])[["seed", "fold", *_USE]].to_dict(orient="records")
+            str(name): part.sort_values(["seed", "fold"])[["seed", "fold", *_USE]].to_dict(orient="records")
             for name, part in codes.groupby("variant", sort=False)
         },
         "comparisons": against(variants, reference=JOINT),
