@@ -98,7 +98,7 @@ def test_slices_and_the_ceiling_are_judged_by_corrected_values():
     [
         (
             (0.8, 0.7, 0.75),
-            "NeuroQuant's 256 codes 70 to 80 % are in use on the test subjects, more than half in each",
+            "the 256 codes of NeuroQuant 70 to 80 % are in use on the test subjects, more than half in each",
         ),
         (
             (0.8, 0.02, 0.75),

@@ -60,7 +60,7 @@ def _use(name: str, trainings: list[Mapping]) -> str:
         outcome = f"half or less in {failed} of {count(len(shares), 'training')}"
     perplexity = number(min(entry["perplexity"] for entry in trainings), 0)
     return (
-        f"Of {method_label(name)}'s {trainings[0]['codebook_size']} codes {used} are in use on the test subjects, "
+        f"Of the {trainings[0]['codebook_size']} codes of {method_label(name)} {used} are in use on the test subjects, "
         f"{outcome} (least perplexity {perplexity})."
     )
 
@@ -148,7 +148,8 @@ def _quality(summary: Mapping) -> Table:
     )
     folds = f", {summary['folds']} folds" if summary["folds"] > 1 else ""
     caption = (
-        f"Every scan through its own codes (PSNR in dB): n = {summary['reconstruction']['n_subjects']} subjects, "
+        "Every scan through its own codes (PSNR in dB): "
+        f"n = {count(summary['reconstruction']['n_subjects'], 'subject')}, "
         f"{count(summary['seeds'], 'seed')} per variant{folds}; a subject is averaged over seeds, then over contrasts."
     )
     coverage = [f"{warning}." for warning in summary["reconstruction"]["warnings"]]
