@@ -16,7 +16,7 @@ from PIL import Image
 from mrisynth_pipeline.models.door import impute_volume
 from mrisynth_pipeline.models.packaging import load_model
 from mrisynth_pipeline.pipeline_registry import DEFAULT
-from mrisynth_pipeline.pipelines.methods import DEFAULT_METHODS
+from mrisynth_pipeline.pipelines.slot import default_methods
 
 SCORE_COLUMNS = [
     *("method", "subject", "inputs", "n_inputs", "target"),
@@ -48,7 +48,7 @@ class TestProducts:
         report = (finished_project.data / "08_reporting" / "report.html").read_text()
         assert '<span class="key">kind</span> <code>phantom</code>' in report, "settings are a tree"
         summary = json.loads((finished_project.data / "08_reporting" / "evaluation_summary.json").read_text())
-        for method in DEFAULT_METHODS:
+        for method in default_methods():
             assert f"{summary['methods'][method]['overall']['slice']['psnr']:.2f}" in report
         assert 'src="data:image/png;base64,' in report, "figures are inside"
         assert not re.search(r"(src|href)=\"(https?:)?//", report), "nothing is loaded from elsewhere"
@@ -58,7 +58,7 @@ class TestProducts:
         for method in ("CodeBrain", "Linear regression", "Mean image", "Stage I"):
             assert method in table
 
-    @pytest.mark.parametrize("method", DEFAULT_METHODS)
+    @pytest.mark.parametrize("method", default_methods())
     def test_scores_have_every_pair_of_every_test_subject(self, finished_project, method):
         scores = pd.read_parquet(finished_project.data / "07_model_output" / method / "scores.parquet")
         study = json.loads((finished_project.data / "05_model_input" / "study.json").read_text())
@@ -68,7 +68,7 @@ class TestProducts:
         assert not scores.duplicated(["subject", "inputs", "target"]).any()
         assert scores[["slice_psnr", "slice_ssim", "slice_mae", "volume_psnr", "volume_mae"]].notna().all(axis=None)
 
-    @pytest.mark.parametrize("method", DEFAULT_METHODS)
+    @pytest.mark.parametrize("method", default_methods())
     def test_models_load_and_impute(self, finished_project, method):
         model = load_model(finished_project.data / "06_models" / method / "model")
         study = json.loads((finished_project.data / "05_model_input" / "study.json").read_text())
@@ -137,7 +137,7 @@ class TestTracking:
 
     def test_final_metrics_are_those_of_the_summaries(self, finished_project, run):
         summary = json.loads((finished_project.data / "08_reporting" / "evaluation_summary.json").read_text())
-        for method in DEFAULT_METHODS:
+        for method in default_methods():
             name = f"evaluation_summary.methods.{method}.overall.slice.psnr"
             assert run.data.metrics[name] == pytest.approx(summary["methods"][method]["overall"]["slice"]["psnr"])
         assert "segmentation_summary.t1c.TC.codebrain.dice.mean" in run.data.metrics
@@ -153,7 +153,7 @@ class TestTracking:
         assert "run_times.json" not in reporting
         assert names("reporting/examples")
         assert names("model_cards") == {
-            *(f"{method}.model" for method in DEFAULT_METHODS),
+            *(f"{method}.model" for method in default_methods()),
             "codebrain.autoencoder",
             "segmenter.model",
         }
@@ -233,7 +233,7 @@ def healthy_project(finished_project, tmp_path_factory):
 
 class TestHealthyVolunteers:
     def test_all_methods_are_scored_on_the_nine_pairs(self, healthy_project):
-        for method in DEFAULT_METHODS:
+        for method in default_methods():
             scores = pd.read_parquet(healthy_project.data / "07_model_output" / method / "scores.parquet")
             assert len(scores) == 9
             assert set(scores["target"]) == {"t1", "t2", "pd"}

@@ -15,6 +15,8 @@ from kedro.validation.parameter_validator import ParameterValidator
 from kedro.validation.utils import resolve_nested_dict_path
 from pydantic import BaseModel, ValidationError
 
+from mrisynth_pipeline.pipelines.slot import SlotParameters
+
 
 def model_problems(group: str, model: type[BaseModel], value: Any) -> list[str]:
     """Every fault of one parameter group, each led by the option's full name.
@@ -87,6 +89,7 @@ class PlainContext(KedroContext):
         """
         parameters = self.config_loader["parameters"]
         problems = unknown_groups(parameters, self._known_groups())
+        problems += model_problems("stage1", SlotParameters, parameters.get("stage1", {}))  # no node takes it
         if not problems:
             try:
                 return super().params

@@ -10,16 +10,19 @@ from typing import Any
 
 import click
 import mlflow
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+from pydantic import ValidationError
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.parameters import plain
 from mrisynth_pipeline.pipelines.products import must_not_lack
+from mrisynth_pipeline.pipelines.slot import SlotParameters, fill_slot
 from mrisynth_pipeline.reporting.provenance import git_commit
 
 logger = logging.getLogger(__name__)
@@ -67,6 +70,20 @@ def end_killed_run() -> None:
     """Mark a run that is still open as killed."""
     while mlflow.active_run() is not None:
         mlflow.end_run("KILLED")
+
+
+class TwoStageSlot:
+    """Lets ``stage1.quantiser`` choose the method of the default run before the pipelines are made."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read the parameter, and have the pipelines made anew where it says something new."""
+        try:
+            parameters = SlotParameters(**context.config_loader["parameters"].get("stage1", {}))
+        except ValidationError:
+            return  # the context itself tells what is wrong, together with all else that is
+        if fill_slot(parameters):
+            pipelines.configure("mrisynth_pipeline.pipeline_registry")
 
 
 class Tracking(MlflowHook):

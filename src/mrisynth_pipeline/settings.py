@@ -5,7 +5,7 @@ from pathlib import Path
 from kedro.utils import find_kedro_project
 
 from mrisynth_pipeline.context import PlainContext
-from mrisynth_pipeline.hooks import Artifacts, MissingProducts, PlainErrors, Results, RunTimes, Tracking
+from mrisynth_pipeline.hooks import Artifacts, MissingProducts, PlainErrors, Results, RunTimes, Tracking, TwoStageSlot
 
 
 def project_path() -> str:
@@ -14,7 +14,7 @@ def project_path() -> str:
 
 
 CONTEXT_CLASS = PlainContext
-HOOKS = (Tracking(), Artifacts(), RunTimes(), MissingProducts(), PlainErrors(), Results())
+HOOKS = (TwoStageSlot(), Tracking(), Artifacts(), RunTimes(), MissingProducts(), PlainErrors(), Results())
 # With a dash instead of the underscore the name is silently ignored, and every run is logged twice.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 

@@ -3,7 +3,14 @@ import pytest
 import torch
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from mrisynth_pipeline.metrics.image import PSNR_CAP, TrueVolume, image_scores, slice_scores, volume_scores
+from mrisynth_pipeline.metrics.image import (
+    PSNR_CAP,
+    TrueVolume,
+    image_scores,
+    slice_scores,
+    volume_psnr,
+    volume_scores,
+)
 from mrisynth_pipeline.metrics.similarity import ssim_map
 
 
@@ -108,3 +115,13 @@ def test_one_truth_scores_many_predictions(brain_pair):
     first = truth.score(prediction)
     assert truth.score(target)["slice_psnr"] == PSNR_CAP
     assert truth.score(prediction) == first
+
+
+def test_psnr_alone_is_that_of_the_volume_protocol():
+    generator = torch.Generator().manual_seed(3)
+    target, error = (torch.rand(16, 16, 16, generator=generator) for _ in range(2))
+    mask = torch.rand(16, 16, 16, generator=generator) > 0.5
+    made = target + 0.3 * (error - 0.5)
+    assert volume_psnr(made, target, mask) == volume_scores(made, target, mask)["psnr"]
+    with pytest.raises(ValueError, match="with 0 voxels"):
+        volume_psnr(made, target, torch.zeros_like(mask))

@@ -11,7 +11,7 @@ from mrisynth_pipeline.models.neuroquant import (
     NeuroQuantArchitecture,
     NeuroQuantAutoencoder,
 )
-from mrisynth_pipeline.models.windows import in_windows
+from mrisynth_pipeline.models.windows import in_windows, tokens_in_windows
 
 MODALITIES = ("t1", "t2", "pd")
 SMALL = {
@@ -204,6 +204,53 @@ def test_reconstruction_and_swap_are_the_passes_of_their_names():
         expected = network.decode(codes.values, network.encode(stack[:, 1:2])[1], torch.tensor([1, 1]))
         swapped = network.transfer(stack[:, :1], stack[:, 1:2], torch.tensor([1, 1]))
     assert torch.allclose(swapped, expected, atol=1e-5)
+
+
+def test_code_indices_are_those_of_the_encoded_images_and_absent_ones_are_none():
+    network, stack = autoencoder(), images(8, 12, 16)
+    stack[0, 1] = stack[1, 0] = stack[1, 2] = torch.nan
+    found = network.indices(stack, SOME)
+    assert found.shape == (2, 3, 2, 3, 4)
+    assert (found >= 0).flatten(2).all(-1).tolist() == SOME.tolist()
+    assert (found[~SOME] == -1).all()
+    with torch.no_grad():
+        alone = network.quantise(network.encode(stack[1:, 1:2])[0]).indices
+    assert torch.equal(found[1, 1], alone[0])
+    with pytest.raises(ValueError, match="no code indices"):
+        autoencoder(quantise=False).indices(stack, SOME)
+
+
+def test_counting_codes_leaves_the_codebook_as_it_is():
+    network = autoencoder().train()
+    before = network.codes.vq.codebook.clone()
+    network.indices(images(8, 8, 8), SOME)
+    assert torch.equal(network.codes.vq.codebook, before)
+
+
+def test_windows_of_tokens_lie_side_by_side_and_the_last_is_flush_with_the_end():
+    windows = architecture(window=(8, 8, 8))
+    stack, seen = torch.arange(2.0)[:, None, None, None, None] + torch.rand(2, 1, 8, 11, 20), []
+
+    def first_voxels(part, row):
+        seen.append(tuple(part.shape[2:]))
+        return (part[:, :, ::4, ::4, ::4] * 1000 + row[0]).long()
+
+    tokens = tokens_in_windows(first_voxels, stack, torch.tensor([[0], [5]]), windows)
+    assert seen == [(8, 8, 8)] * 2 * 1 * 2 * 3, "12 and 20 voxels take 2 and 3 windows"
+    expected = torch.nn.functional.pad(stack, (0, 0, 0, 1))[:, :, ::4, ::4, ::4] * 1000
+    assert torch.equal(tokens, (expected + torch.tensor([0, 5])[:, None, None, None, None]).long())
+
+
+def test_tokens_of_small_volumes_and_without_windows_are_one_pass():
+    for windows, stack in ((architecture(window=(16, 16, 16)), images(8, 12, 16)), (architecture(), images(8, 8, 40))):
+        seen = []
+
+        def token(part, row, seen=seen):
+            seen.append(part)
+            return part[:, :, ::4, ::4, ::4].long()
+
+        tokens_in_windows(token, stack, ALL, windows)
+        assert [part.shape[2:] for part in seen] == [stack.shape[2:]] * 2
 
 
 def test_what_cannot_be_is_said_in_words():

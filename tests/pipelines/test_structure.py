@@ -6,10 +6,11 @@ import pytest
 from kedro.pipeline import Node, Pipeline
 
 from mrisynth_pipeline.pipelines.evaluation.pipeline import score_pipeline
-from mrisynth_pipeline.pipelines.methods import BASELINES, DEFAULT_METHODS, METHODS, TRAINED
+from mrisynth_pipeline.pipelines.methods import BASELINES, METHODS, TRAINED
 from mrisynth_pipeline.pipelines.reporting.nodes import CAPTIONS
 from mrisynth_pipeline.pipelines.reporting.pipeline import FIGURES
 from mrisynth_pipeline.pipelines.segmentation.pipeline import segmentation_template
+from mrisynth_pipeline.pipelines.slot import default_methods
 
 
 def test_methods_are_the_trained_ones_and_the_baselines():
@@ -18,7 +19,7 @@ def test_methods_are_the_trained_ones_and_the_baselines():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_goes_through_the_same_nodes(registered, method):
-    pipeline = registered["__default__" if method in DEFAULT_METHODS else method]
+    pipeline = registered["__default__" if method in default_methods() else method]
     nodes = {node.func.__name__: node for node in pipeline.nodes if f"{method}.model" in node.inputs}
     assert nodes["score_method"].outputs == [f"{method}.scores"]
     assert nodes["impute_examples"].outputs == [f"{method}.example_slices"]

@@ -13,13 +13,21 @@ from mrisynth_pipeline.evaluation.parameters import EvaluationParameters, Robust
 from mrisynth_pipeline.hooks import MissingProducts
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.models.aginet import AGINetArchitecture
+from mrisynth_pipeline.models.neuroquant import NeuroQuantArchitecture
 from mrisynth_pipeline.pipelines.aginet.nodes import train_aginet
 from mrisynth_pipeline.pipelines.aginet_ablation.nodes import run_variants
 from mrisynth_pipeline.pipelines.aginet_ablation.parameters import AblationParameters
+from mrisynth_pipeline.pipelines.neuroquant.nodes import train_autoencoder, train_code_predictor
 from mrisynth_pipeline.pipelines.robustness.nodes import draw_misalignments
+from mrisynth_pipeline.training.anatomical import AnatomicalParameters
+from mrisynth_pipeline.training.index_prediction import IndexPredictionParameters
 from mrisynth_pipeline.training.translation import TranslationParameters
 
 SMALL = {"widths": (4, 8), "window": (16, 16, 8)}
+QUANTISED = {
+    **{"widths": (4, 8), "encoder_attention": (), "decoder_attention": (), "heads": 2, "window": (16, 16, 8)},
+    **{"anatomical_channels": 4, "style_channels": 2, "film_hidden": 4, "codebook_size": 8, "codebook_dim": 4},
+}
 SLICES = TranslationParameters(discriminator_width=2)
 BENT = SLICES.model_copy(update={"augmentation": SLICES.augmentation.model_copy(update={"elastic": True})})
 
@@ -42,6 +50,15 @@ class Bench:
         split = pd.DataFrame({"subject": list("abcdef"), "patient": list("abcdef")})
         groups = AGINetArchitecture(**SMALL), SLICES, parameters, EvaluationParameters(), PreprocessingParameters()
         run_variants(self.study, split, self.subjects, self.folder, *groups)
+
+    def quantise(self, architecture: dict, stage2: dict, stage1: dict | None = None) -> None:
+        sizes = NeuroQuantArchitecture(**QUANTISED | architecture)
+        steps = {"steps": 1, "batch_size": 1, "warmup_steps": 1, "precision": "32-true"}
+        patches = {"patch_size": (16, 16, 8), "optimisation": steps}
+        first = AnatomicalParameters(**patches | (stage1 or {}))
+        autoencoder, _ = train_autoencoder(self.study, self.subjects, self.folder, sizes, first)
+        second = IndexPredictionParameters(**patches | {"predictor_widths": (4, 8)} | stage2)
+        train_code_predictor(autoencoder, self.study, self.subjects, self.folder, second)
 
     def misalign(self, modalities: tuple[str, ...], inputs: str = "") -> None:
         study = self.study | {"modalities": list(modalities)}
@@ -66,6 +83,9 @@ FAULTS: dict[str, Callable[[Bench], None]] = {
     "more folds than patients": lambda b: b.ablate({}, folds=9),
     "two contrasts, of which one would be moved": lambda b: b.misalign(("t1", "t2")),
     "one input, which would be moved": lambda b: b.misalign(("t1", "t2", "pd"), "t1"),
+    "a continuous autoencoder with a predictor of codes": lambda b: b.quantise({"quantise": False}, {}),
+    "a predictor with other stages than the autoencoder": lambda b: b.quantise({}, {"predictor_widths": (4,)}),
+    "patches smaller than the window of SSIM": lambda b: b.quantise({}, {}, {"patch_size": (16, 16, 4)}),
     "a method that has not been trained": lambda b: b.ask_for("aginet.model", "aginet.score"),
 }
 """What is wrong (a row of docs/faults.md) → how to come upon it."""

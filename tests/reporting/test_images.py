@@ -6,7 +6,9 @@ from mrisynth_pipeline.reporting.images import (
     ORIENTATION,
     imputation_grid,
     misaligned_examples,
+    reconstruction_grid,
     segmentation_grid,
+    swap_grid,
 )
 from mrisynth_pipeline.reporting.style import png_bytes
 
@@ -118,3 +120,49 @@ class TestMisalignedExamples:
         same = {"t1": images[0]}
         with pytest.raises(ValueError, match="nothing to show"):
             misaligned_examples(same, same, images[1], "t1c", {"aginet": (images[1], images[1])})
+
+
+class TestReconstructionGrid:
+    def test_shows_originals_reconstructions_and_errors(self, head_slice):
+        images, _ = head_slice
+        figure = reconstruction_grid(
+            images, MODALITIES, {"neuroquant": images, "monai_vqvae": images * 0.5}, subject="S7"
+        )
+        assert len(pictures(figure)) == 4 * (1 + 2 * 2)
+        assert {"S7", "Original", "NeuroQuant", "VQ-VAE (MONAI)", "T1Gd", "|error|", "L", "R"} <= set(words(figure))
+        assert words(figure).count("100.0 dB") == 4
+        errors = [image for image in pictures(figure) if image.get_cmap().name == "inferno"]
+        assert [error.get_array().max() > 0 for error in errors] == [False, True] * 4
+        assert {error.get_clim() for error in errors} == {(0, 0.3)}
+        assert png_bytes(figure).startswith(b"\x89PNG")
+
+    def test_nothing_to_show_is_said(self, head_slice):
+        with pytest.raises(ValueError, match="4 modalities, 0 autoencoders"):
+            reconstruction_grid(head_slice[0], MODALITIES, {})
+
+
+class TestSwapGrid:
+    def test_rows_are_anatomies_and_columns_contrasts(self, head_slice):
+        images, _ = head_slice
+        levels = np.linspace(0.1, 1.0, 16).reshape(4, 4)[:, :, None, None]
+        figure = swap_grid(images, MODALITIES, levels * np.ones_like(images[0]), subject="S7")
+        grid = {}
+        for axes in figure.axes:
+            place = axes.get_subplotspec()
+            for image in axes.images:
+                grid[place.rowspan.start, place.colspan.start] = np.asarray(image.get_array())
+        assert set(grid) == set(np.ndindex(5, 5)) - {(0, 0)}
+        for row, column in np.ndindex(4, 4):
+            assert grid[1 + row, 1 + column].max() == pytest.approx(levels[row, column, 0, 0])
+        for number in range(4):
+            np.testing.assert_allclose(grid[0, 1 + number], grid[1 + number, 0])
+        assert [text for text in words(figure) if text.endswith("original")] == [
+            f"{name} original" for name in ("T1", "T1", "T1Gd", "T1Gd", "T2", "T2", "FLAIR", "FLAIR")
+        ]
+        assert sum(len(axes.patches) for axes in figure.axes) == 4, "the diagonal is outlined"
+
+    def test_pictures_carry_their_psnr_against_the_contrast(self, head_slice):
+        images, _ = head_slice
+        figure = swap_grid(images[:2], MODALITIES[:2], np.stack([images[:2], images[:2] + 0.1]))
+        assert [text for text in words(figure) if text.endswith("dB")] == ["100.0 dB"] * 2 + ["20.0 dB"] * 2
+        assert png_bytes(figure).startswith(b"\x89PNG")

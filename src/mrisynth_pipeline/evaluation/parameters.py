@@ -17,7 +17,8 @@ class EvaluationParameters(Parameters):
     device: str = "auto"
     """Where methods run: auto (a GPU if there is one), cpu, cuda, cuda:1, mps."""
     ceiling_subjects: int | None = Field(None, ge=1)
-    """Most test subjects on which the ceiling (Stage I with the true codes) is measured; ``None`` takes all."""
+    """Most test subjects on which autoencoders are measured (the ceiling, Stage I with the true codes; reconstructions;
+    exchanged styles); ``None`` takes all."""
     example_subjects: int = Field(3, ge=0)
     """Test subjects that get figure grids: those with the largest tumours, or else the first."""
     example_inputs: tuple[str, ...] = ()

@@ -1,12 +1,10 @@
 """The methods that are judged. A method is judged by the catalog name of its model: ``{method}.model``."""
 
-TRAINED = ("codebrain", "resunet", "aginet")
+TRAINED = ("codebrain", "neuroquant", "resunet", "aginet")
 """Methods with a training of their own."""
 BASELINES = ("linear", "mean")
 """Fitted in one pass over the training subjects; always in the table."""
 METHODS = TRAINED + BASELINES
 """All, in the order of tables and figures: those that have been trained and scored stand in the report."""
-DEFAULT_METHODS = ("codebrain", *BASELINES)
-"""Trained and judged by a plain ``kedro run``; every other method has a pipeline of its own name."""
 SKIPPED = "skipped"
 """Key under which cards and summaries say why there is no downstream segmentation."""

@@ -14,17 +14,10 @@ from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.models.resunet import ResUNet, ResUNetArchitecture
 from mrisynth_pipeline.pipelines.evaluation.pipeline import score_pipeline
 from mrisynth_pipeline.pipelines.segmentation.pipeline import segmentation_template
-from mrisynth_pipeline.pipelines.study import (
-    complete_subjects,
-    model_card,
-    parameter_count,
-    seed_training,
-    trackers,
-    training_identity,
-)
+from mrisynth_pipeline.pipelines.study import complete_subjects, seed_training, training_identity
+from mrisynth_pipeline.pipelines.training import trained
 from mrisynth_pipeline.sampling.patches import patch_samples
 from mrisynth_pipeline.sampling.slices import slice_samples
-from mrisynth_pipeline.training.fit import fit, last_validation
 from mrisynth_pipeline.training.translation import Translation, TranslationParameters
 
 _REMEDY = "Correct it in conf/ or with --params"
@@ -65,24 +58,16 @@ def train_translator(
     except ValueError as error:
         raise InputError(f"{network_type.name}.training", str(error), _REMEDY) from error
     validation = samples(subjects, held_out, parameters, augmented=False)
-    identity = training_identity(study, architecture, parameters)
-    history = fit(
+    return trained(
         Translation(network, parameters, tuple(study["grid"]["spacing_mm"])),
-        training,
-        validation,
-        parameters.optimisation,
-        workspace,
-        identity,
-        trackers(tracked_as),
-    )
-    card = model_card(
+        network,
+        (training, validation),
         study,
         members,
-        parameters=parameter_count(network),
-        validation=last_validation(history),
-        training_identity=identity,
+        workspace,
+        training_identity(study, architecture, parameters),
+        tracked_as,
     )
-    return TrainedModel(network, card), history
 
 
 def build_network(

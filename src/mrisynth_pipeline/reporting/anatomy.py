@@ -29,10 +29,10 @@ def anatomy_verdict(summary: Mapping) -> list[str]:
         headline = "The codes are anatomical: they hardly tell the modality, and they follow the subject"
     elif "told" in findings:
         headline = "The codes cannot be called anatomical: they tell the modality"
-    elif not _exceeds(summary):
-        headline = "The codes cannot be called anatomical: they do not follow the subject"
+    elif "open" in findings or any(entry["ci_low"] is None for entry in summary["exceeds"].values()):
+        headline = "Whether the codes are anatomical stays open: there are too few subjects to say"
     else:
-        headline = "Whether the codes are anatomical stays open: too few images to say whether they tell the modality"
+        headline = "The codes cannot be called anatomical: it is not shown that they follow the subject"
     probes = (
         f"A linear probe names the modality from one code in {_percent(token['mean'])} of cases and from all codes of "
         f"an image in {_percent(image['mean'])}; chance is {_percent(token['chance'])}."
@@ -78,7 +78,9 @@ def probe_table(summary: Mapping) -> Table:
     rows = []
     for name, label in _PROBES.items():
         entry = summary["probe"][name]
-        texts = [label, _number(entry, 100, 1), number(100 * entry["chance"], 1), words[entry["finding"]]]
+        above = entry["finding"] == "near" and entry["ci_low"] > entry["chance"]
+        finding = "little above chance" if above else words[entry["finding"]]
+        texts = [label, _number(entry, 100, 1), number(100 * entry["chance"], 1), finding]
         rows.append(Row(tuple(Cell(text) for text in texts)))
     columns = (
         Column("Probe sees", numeric=False),
@@ -89,7 +91,8 @@ def probe_table(summary: Mapping) -> Table:
     caption = f"What codes of the brain tell of the modality ({_subjects(summary)}, each tested on a probe of others)."
     note = (
         "Logistic regression on one code, or on how often each code occurs in an image; in brackets the confidence "
-        "interval over subjects. Near chance: its upper end is at most a tenth of the way from chance to certainty."
+        "interval over subjects. Near chance: its upper end is at most a tenth of the way from chance to certainty; "
+        "little above chance: so too, but its lower end lies above chance."
     )
     return Table(caption, columns, tuple(rows), (note,))
 
@@ -110,7 +113,7 @@ def agreement_table(summary: Mapping) -> Table:
         Column("Pair of images", numeric=False),
         Column("Same code (%)"),
         Column("By chance (%)"),
-        Column("Within one subject more by (points)"),
+        Column("Less than within one subject by (points)"),
     )
     note = (
         "Positions that lie in both brains. By chance: as often as the histograms of the two images say. In brackets "
@@ -147,10 +150,6 @@ def swap_table(summary: Mapping, region: str = BRAIN) -> Table:
     note = "Against the subject's own image of that contrast. Where anatomy and contrast are the same in the same "
     note += "subject's style, it is the reconstruction."
     return Table(caption, tuple(columns), tuple(rows), (note,))
-
-
-def _exceeds(summary: Mapping) -> bool:
-    return all(entry["ci_low"] is not None and entry["ci_low"] > 0 for entry in summary["exceeds"].values())
 
 
 def _percent(share: float | None) -> str:

@@ -34,6 +34,7 @@ ORIENTATION = "neurological orientation: left is left"
 _MARGIN = 3  # voxels left around the head when a slice is cropped
 _HEAD = 0.58  # inches for the title and the headings of the columns
 _QUIET_INK = "#9aa4ab"
+_WIDEST, _TITLE_WIDTH = 1.4, 4.6  # inches of a picture in a grid of few, and of a figure that needs room for its title
 
 
 def imputation_grid(
@@ -246,11 +247,11 @@ def reconstruction_grid(
         raise ValueError(f"nothing to show: {len(modalities)} modalities, {len(made)} autoencoders")
     window = _head_window(originals)
     pictures = [image[window] for image in originals]
-    cell = 0.96 * PAGE_WIDTH / max(1 + 2 * len(made), 4)
-    height = _HEAD + len(pictures) * (cell * pictures[0].shape[0] / pictures[0].shape[1] + 0.05) + 0.5
     n_columns = 1 + 2 * len(made)
+    cell = min(0.96 * PAGE_WIDTH / n_columns, _WIDEST)
+    height = _HEAD + len(pictures) * (cell * pictures[0].shape[0] / pictures[0].shape[1] + 0.02) + 0.5
     with styled():
-        figure = new_figure(height, width=cell * n_columns / 0.96, dark=True)
+        figure = new_figure(height, width=max(cell * n_columns / 0.96, _TITLE_WIDTH), dark=True)
         _title(figure, height, subject)
         layout = {"top": 1 - _HEAD / height, "bottom": 0.5 / height, "wspace": 0.04, "hspace": 0.04}
         grid = figure.add_gridspec(len(pictures), n_columns, left=0.02, right=0.98, **layout)
@@ -292,13 +293,13 @@ def swap_grid(
     """
     window = _head_window(originals)
     n = 1 + len(modalities)
-    cell = min(0.96 * PAGE_WIDTH / n, 1.5)
+    cell = min(0.94 * PAGE_WIDTH / n, _WIDEST)
     aspect = originals[0][window].shape[0] / originals[0][window].shape[1]
-    height = _HEAD + 0.2 + n * (cell * aspect + 0.05) + 0.15
+    height = 0.7 * _HEAD + n * (cell * aspect + 0.02) + 0.1
     with styled():
-        figure = new_figure(height, width=max(cell * n / 0.94, 4.6), dark=True)
+        figure = new_figure(height, width=max(cell * n / 0.94, _TITLE_WIDTH), dark=True)
         _title(figure, height, subject)
-        layout = {"top": 1 - (_HEAD + 0.2) / height, "bottom": 0.15 / height, "wspace": 0.04, "hspace": 0.04}
+        layout = {"top": 1 - 0.7 * _HEAD / height, "bottom": 0.1 / height, "wspace": 0.04, "hspace": 0.04}
         grid = figure.add_gridspec(n, n, left=0.04, right=0.98, **layout)
         corner = figure.add_subplot(grid[0, 0])
         corner.set_axis_off()

@@ -47,6 +47,8 @@ METHOD_NAMES = {
     "gr": "Rolling alone",
     "frozen": "AGI-Net, offsets frozen",
     "zero_fill": "AGI-Net, zero-filled shift",
+    "real": "Real",
+    "zero": "Blank (zero)",
     # Autoencoders that NeuroQuant's is measured against.
     "continuous": "NeuroQuant, continuous",
     "monai_vqvae": "VQ-VAE (MONAI)",
@@ -61,8 +63,6 @@ METHOD_NAMES = {
     "concat": "Concatenation for FiLM",
     "codes_64": "64 codes",
     "codes_1024": "1024 codes",
-    "real": "Real",
-    "zero": "Blank (zero)",
 }
 """Internal name → the name in tables. A method that is not listed appears under its own name."""
 

@@ -36,6 +36,9 @@ class IndexPredictionParameters(PatchParameters):
     """Transforms of the training samples; patches take the flips alone."""
     patch_size: tuple[int, int, int] = (144, 192, 144)
     """Training patch (x, y, z) in voxels; cut to the model grid where that is smaller."""
+    predictor_widths: tuple[int, ...] | None = (64, 128, 256, 256)
+    """Channels of the predictor's stages, as many as the autoencoder has. Null trains no predictor: imputation then
+    takes the codes nearest to the mean anatomy of what is available."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the truth that is spread over all codes."""
 

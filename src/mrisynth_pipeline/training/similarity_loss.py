@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+WINDOW = 7
+"""Edge of the window in voxels."""
 _C1, _C2 = 0.01**2, 0.03**2  # K1 = 0.01 and K2 = 0.03 at data range 1
 
 
@@ -22,7 +24,7 @@ def _box_mean(x: Tensor, window: int) -> Tensor:
 
 
 def dissimilarity(
-    prediction: Float[Tensor, "batch channel z y x"], target: Float[Tensor, "batch channel z y x"], window: int = 7
+    prediction: Float[Tensor, "batch channel z y x"], target: Float[Tensor, "batch channel z y x"], window: int = WINDOW
 ) -> Float[Tensor, ""]:
     """1 − mean SSIM of images in [0, 1], where the window lies inside them; of slices, where z is 1, the 2D SSIM.
 

@@ -1,8 +1,23 @@
-"""A 3×3×3 convolution in two parts, in-plane and along depth, of which slices use the first alone."""
+"""3×3×3 convolutions that volumes and slices share, whole or in two parts: in-plane, and along depth."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class SliceableConv(nn.Conv3d):
+    """A 3×3×3 convolution, zero-padded, that slices see as in the middle of nothing: by its middle plane alone."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1)
+
+    def forward(self, x: Float[Tensor, "batch channel d h w"], flat: bool = False) -> Float[Tensor, "batch out d h w"]:
+        """Same spatial size; ``flat`` needs a depth of 1."""
+        if not flat:
+            return super().forward(x)
+        # The other planes would meet the padding only: the same numbers for a third of the work.
+        return F.conv2d(x[:, :, 0], self.weight[:, :, 1], self.bias, padding=1)[:, :, None]
 
 
 class FactorisedConv(nn.Module):

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from mrisynth_pipeline.models.blocks.axial_attention import MultiAxisAttention
-from mrisynth_pipeline.models.blocks.factorised_conv import FactorisedConv
+from mrisynth_pipeline.models.blocks.factorised_conv import FactorisedConv, SliceableConv
 from mrisynth_pipeline.models.blocks.film import Modulation, modulate
 from mrisynth_pipeline.models.blocks.scaling import Double, Halve
 
@@ -113,7 +113,7 @@ class MultiAxisEncoder(_Trunk):
         checkpointing: bool,
     ) -> None:
         super().__init__(heads, norm_groups, checkpointing)
-        self.stem = nn.Conv3d(in_channels, widths[0], 3, padding=1)
+        self.stem = SliceableConv(in_channels, widths[0])
         before = (widths[0], *widths)
         self.stages = nn.ModuleList(
             self.chain(
@@ -130,7 +130,7 @@ class MultiAxisEncoder(_Trunk):
         self, image: Float[Tensor, "batch channel d h w"], flat: bool = False
     ) -> Float[Tensor, "batch width *s"]:
         """Features of a 2^stages-th of the size (in-plane, where flat)."""
-        x = self.stem(image)
+        x = self.stem(image, flat)
         for stage in self.stages:
             x = stage(x, flat)
         return self.mid(x, flat)
@@ -163,7 +163,7 @@ class MultiAxisDecoder(_Trunk):
         backwards = tuple(reversed(widths))
         self.modulated_channels = (backwards[0], *backwards)
         """Channels of the places that are modulated: behind the middle and behind every stage."""
-        self.stem = nn.Conv3d(in_channels, backwards[0], 3, padding=1)
+        self.stem = SliceableConv(in_channels, backwards[0])
         self.mid = self.middle(backwards[0], middle_attention)
         self.stages = nn.ModuleList(
             self.chain(
@@ -183,7 +183,7 @@ class MultiAxisDecoder(_Trunk):
         flat: bool = False,
     ) -> Float[Tensor, "batch 1 *s"]:
         """An image in (−1, 1), 2^stages times the size of the codes (in-plane, where flat)."""
-        x = self.mid(self.stem(codes), flat)
+        x = self.mid(self.stem(codes, flat), flat)
         x = modulate(x, modulations[0]) if modulations else x
         for place, stage in enumerate(self.stages, start=1):
             x = stage(x, flat)
@@ -197,7 +197,7 @@ class _ImageHead(nn.Module):
     def __init__(self, channels: int, norm_groups: int) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(norm_groups, channels)
-        self.convolution = nn.Conv3d(channels, 1, 3, padding=1)
+        self.convolution = SliceableConv(channels, 1)
 
     def forward(self, x: Tensor, flat: bool) -> Tensor:
-        return torch.tanh(self.convolution(F.silu(self.norm(x))))
+        return torch.tanh(self.convolution(F.silu(self.norm(x)), flat))

@@ -4,6 +4,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mrisynth_pipeline.models.blocks.factorised_conv import SliceableConv
+
 
 class Halve(nn.Module):
     """Volumes: a 3×3×3 convolution of stride 2. Slices: in-plane linear interpolation by ½, without weights.
@@ -25,16 +27,15 @@ class Halve(nn.Module):
 class Double(nn.Module):
     """Trilinear interpolation by 2 (slices: in-plane alone), then a 3×3×3 convolution.
 
-    Around a single slice the convolution sees zeros, so of its weights only the middle plane counts.
-
     Args:
         channels: Channels, which stay.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv3d(channels, channels, 3, padding=1)
+        self.convolution = SliceableConv(channels, channels)
 
     def forward(self, x: Float[Tensor, "batch channel d h w"], flat: bool = False) -> Float[Tensor, "batch channel *s"]:
         """Twice the size."""
-        return self.convolution(F.interpolate(x, scale_factor=(1.0 if flat else 2.0, 2.0, 2.0), mode="trilinear"))
+        larger = F.interpolate(x, scale_factor=(1.0 if flat else 2.0, 2.0, 2.0), mode="trilinear")
+        return self.convolution(larger, flat)

@@ -8,7 +8,8 @@ from mrisynth_pipeline.pipelines.evaluation.nodes import (
     score_method,
     score_true_codes,
 )
-from mrisynth_pipeline.pipelines.methods import BASELINES, DEFAULT_METHODS
+from mrisynth_pipeline.pipelines.methods import BASELINES
+from mrisynth_pipeline.pipelines.slot import default_methods, two_stage_method
 
 
 def score_pipeline(method: str) -> Pipeline:
@@ -36,4 +37,5 @@ def create_pipeline(**_: object) -> Pipeline:
         ["codebrain.stage1_scores", "codebrain.code_counts"],
         name="score_true_codes",
     )
-    return Pipeline([baselines, ceiling]) + sum((score_pipeline(m) for m in DEFAULT_METHODS), Pipeline([]))
+    ceilings = [ceiling] if two_stage_method() == "codebrain" else []
+    return Pipeline([baselines, *ceilings]) + sum((score_pipeline(m) for m in default_methods()), Pipeline([]))

@@ -1,8 +1,5 @@
-"""NeuroQuant (arXiv 2604.05171)."""
+"""NeuroQuant (arXiv 2604.05171): both stages trained, scored, its codes examined, and its imputations segmented."""
 
-from kedro.pipeline import Pipeline
+from mrisynth_pipeline.pipelines.neuroquant.pipeline import create_pipeline
 
-
-def create_pipeline(**_: object) -> Pipeline:
-    """Nothing yet beside the comparison of its autoencoder."""
-    return Pipeline([])
+__all__ = ["create_pipeline"]

@@ -28,6 +28,8 @@ from mrisynth_pipeline.sampling.slices import telling_slice
 CURVES = {
     "codebrain_stage1": "Stage I of CodeBrain: the autoencoder, given the true codes.",
     "codebrain_stage2": "Stage II of CodeBrain: the code predictor, given the available contrasts alone.",
+    "neuroquant_stage1": "Stage I of NeuroQuant: single contrasts of validation patches from their codes and style.",
+    "neuroquant_stage2": "Stage II of NeuroQuant: its codes, given the available contrasts alone.",
     "resunet_training": "ResUNet, trained as in pix2pix.",
     "aginet_training": "AGI-Net, trained as in pix2pix.",
     "segmenter_training": "The downstream segmenter, trained on real complete scans.",

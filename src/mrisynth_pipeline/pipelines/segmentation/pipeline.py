@@ -2,12 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.methods import DEFAULT_METHODS
 from mrisynth_pipeline.pipelines.segmentation.nodes import (
     score_references,
     segment_with_method,
     train_segmenter,
 )
+from mrisynth_pipeline.pipelines.slot import default_methods
 
 
 def segmentation_template(method: str) -> Pipeline:
@@ -45,4 +45,4 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
         ]
     )
-    return frame + sum((segmentation_template(m) for m in DEFAULT_METHODS), Pipeline([]))
+    return frame + sum((segmentation_template(m) for m in default_methods()), Pipeline([]))

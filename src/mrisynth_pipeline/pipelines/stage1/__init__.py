@@ -1,4 +1,4 @@
-"""CodeBrain's Stage I: the autoencoder and its codes."""
+"""Stage I: the autoencoder and its codes."""
 
 from mrisynth_pipeline.pipelines.stage1.pipeline import create_pipeline
 

@@ -1,11 +1,13 @@
-"""CodeBrain's Stage I: the autoencoder and its codes."""
+"""Stage I: the autoencoder and its codes."""
 
 from kedro.pipeline import Node, Pipeline
 
+from mrisynth_pipeline.pipelines.neuroquant.pipeline import stage1_pipeline as neuroquant_pipeline
+from mrisynth_pipeline.pipelines.slot import two_stage_method
 from mrisynth_pipeline.pipelines.stage1.nodes import train_autoencoder
 
 
-def create_pipeline(**_: object) -> Pipeline:
+def codebrain_pipeline() -> Pipeline:
     """Train the autoencoder on all contrasts of the complete training subjects."""
     return Pipeline(
         [
@@ -19,3 +21,8 @@ def create_pipeline(**_: object) -> Pipeline:
         namespace="codebrain",
         inputs={"study", "subjects"},
     )
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Stage I of the method that ``stage1.quantiser`` asks for."""
+    return neuroquant_pipeline() if two_stage_method() == "neuroquant" else codebrain_pipeline()

@@ -1,4 +1,4 @@
-"""CodeBrain's Stage II: predicting the codes from what is available."""
+"""Stage II: predicting the codes from what is available."""
 
 from mrisynth_pipeline.pipelines.stage2.pipeline import create_pipeline
 
