@@ -282,14 +282,15 @@ class TestResults:
         assert "CodeBrain 29.84 dB" in printed
         assert f"Report: {Path(tmp_path, 'report.html')}" in printed
 
-    def test_an_ablation_ends_with_its_own(self, tmp_path, capsys):
-        (tmp_path / "table.txt").write_text("AGI-Net is better")
-        names = {"aginet_ablation_table": "table.txt", "aginet_ablation_page": "page.html"}
+    @pytest.mark.parametrize("ablation", ["aginet_ablation", "neuroquant_ablation"])
+    def test_an_ablation_ends_with_its_own(self, ablation, tmp_path, capsys):
+        (tmp_path / "table.txt").write_text("One is better")
+        names = {f"{ablation}_table": "table.txt", f"{ablation}_page": "page.html"}
         catalog = DataCatalog({name: TextDataset(filepath=str(tmp_path / file)) for name, file in names.items()})
-        node = Node(lambda: "", None, "aginet_ablation_table", name="tabulate")
+        node = Node(lambda: "", None, f"{ablation}_table", name="tabulate")
         Results().after_pipeline_run(Pipeline([node]), catalog)
         printed = capsys.readouterr().out
-        assert "AGI-Net is better" in printed
+        assert "One is better" in printed
         assert "page.html" in printed
 
     def test_other_runs_end_without(self, catalog, capsys):

@@ -84,6 +84,16 @@ class TestAblation:
         assert (project.data / "07_model_output" / "aginet_ablation" / "scores.parquet").read_bytes() == before
 
 
+def test_the_comparison_of_autoencoders_ends_in_a_page(two_more):
+    two_more.run({"neuroquant_ablation": {"seeds": 1}}, pipeline_names=["neuroquant_ablation"])
+    reporting = two_more.data / "08_reporting"
+    summary = json.loads((reporting / "neuroquant_ablation.json").read_text())
+    assert list(summary["reconstruction"]["methods"]) == ["joint", "volumes_only", "continuous", "monai_vqvae"]
+    assert set(summary["codes"]) == {"joint", "volumes_only", "monai_vqvae"}
+    assert "autoencoder and its peer" in (reporting / "neuroquant_ablation.html").read_text()
+    assert "VQ-VAE (MONAI)" in (reporting / "neuroquant_ablation.txt").read_text()
+
+
 class TestRefused:
     def refused(self, project, *arguments: str) -> str:
         """The one line with which the command line ends."""

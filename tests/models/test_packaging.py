@@ -14,6 +14,7 @@ from mrisynth_pipeline.models.neuroquant import NeuroQuant, NeuroQuantAutoencode
 from mrisynth_pipeline.models.packaging import CARD, NETWORKS, WEIGHTS, TrainedModel, load_model, save_model
 from mrisynth_pipeline.models.resunet import ResUNet
 from mrisynth_pipeline.models.segmenter import Segmenter
+from mrisynth_pipeline.models.vqvae import MonaiVQVAE
 
 SMALL = CodeBrainArchitecture(posterior_width=4, common_width=4, decoder_width=4, depth=1)
 UNET = {"widths": (4, 8), "spatial_dims": 3, "window": (16, 8, 8), "scenario": "t1->t2"}
@@ -24,6 +25,7 @@ EXAMPLES = {
     "codebrain_autoencoder": lambda: CodeBrainAutoencoder(2, SMALL),
     "linear": lambda: LinearRegression(("t1", "t2")),
     "mean": lambda: MeanImage(("t1", "t2"), (3, 4, 5)),
+    "monai_vqvae": lambda: MonaiVQVAE(("t1", "t2"), {"channels": (4, 6), "codebook_size": 16, "window": (16, 8, 8)}),
     "neuroquant": lambda: NeuroQuant(("t1", "t2"), {**QUANT, "window": (16, 8, 8)}, predictor_widths=(4, 8)),
     "neuroquant_autoencoder": lambda: NeuroQuantAutoencoder(("t1", "t2"), {**QUANT, "conditioning": "concat"}),
     "resunet": lambda: ResUNet(("t1", "t2"), UNET),

@@ -125,9 +125,11 @@ class TestMisalignedExamples:
 class TestReconstructionGrid:
     def test_shows_originals_reconstructions_and_errors(self, head_slice):
         images, _ = head_slice
-        figure = reconstruction_grid(images, MODALITIES, {"neuroquant": images, "vqvae": images * 0.5}, subject="S7")
+        figure = reconstruction_grid(
+            images, MODALITIES, {"neuroquant": images, "monai_vqvae": images * 0.5}, subject="S7"
+        )
         assert len(pictures(figure)) == 4 * (1 + 2 * 2)
-        assert {"S7", "Original", "NeuroQuant", "VQVAE (MONAI)", "T1Gd", "|error|", "L", "R"} <= set(words(figure))
+        assert {"S7", "Original", "NeuroQuant", "VQ-VAE (MONAI)", "T1Gd", "|error|", "L", "R"} <= set(words(figure))
         assert words(figure).count("100.0 dB") == 4
         errors = [image for image in pictures(figure) if image.get_cmap().name == "inferno"]
         assert [error.get_array().max() > 0 for error in errors] == [False, True] * 4

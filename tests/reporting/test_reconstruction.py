@@ -44,7 +44,7 @@ def codes():
 
 @pytest.fixture(scope="module")
 def three():
-    return summary({"neuroquant": 25.0, "vqvae": 23.0, "continuous": 28.0})
+    return summary({"neuroquant": 25.0, "monai_vqvae": 23.0, "continuous": 28.0})
 
 
 def cells(table) -> list[dict]:
@@ -70,9 +70,9 @@ def test_the_table_has_every_autoencoder_in_every_modality_and_marks_the_best(th
 
 
 def test_a_modality_that_a_method_was_not_scored_on_is_a_dash(three):
-    vqvae = three["methods"]["vqvae"]
+    vqvae = three["methods"]["monai_vqvae"]
     short = {name: entry for name, entry in vqvae["by_modality"].items() if name != "t1"}
-    methods = three["methods"] | {"vqvae": vqvae | {"by_modality": short}}
+    methods = three["methods"] | {"monai_vqvae": vqvae | {"by_modality": short}}
     rows = cells(reconstruction_table(three | {"methods": methods, "warnings": ["vqvae was scored on less"]}))
     assert rows[1]["Brain PSNR (dB)"] == "–"
     assert "vqvae was scored on less." in reconstruction_table(three | {"warnings": ["vqvae was scored on less"]}).notes
@@ -96,12 +96,12 @@ def test_the_verdict_says_better_and_worse_where_it_is_shown(three, codes):
         "NeuroQuant gives the brain back with 26.00 dB PSNR (31.00 dB over the whole volume, n = 7 subjects) at 0.0312 "
         "bits per voxel, with 2 of 4 codes in use."
     )
-    assert vqvae == "It is better than VQVAE (MONAI) by 2.00 dB inside the brain (p = 0.047)."
+    assert vqvae == "It is better than VQ-VAE (MONAI) by 2.00 dB inside the brain (p = 0.047)."
     assert continuous == "It is worse than NeuroQuant, continuous by 3.00 dB inside the brain (p = 0.047)."
 
 
 def test_the_verdict_turns_round_with_the_method_asked_for(three, codes):
-    first, neuroquant, _ = reconstruction_verdict(three, codes, "vqvae")
+    first, neuroquant, _ = reconstruction_verdict(three, codes, "monai_vqvae")
     assert "bits" not in first
     assert neuroquant.startswith("It is worse than NeuroQuant by 2.00 dB")
     with pytest.raises(ValueError, match="mmhvae was not scored"):
@@ -109,8 +109,10 @@ def test_the_verdict_turns_round_with_the_method_asked_for(three, codes):
 
 
 def test_nothing_is_claimed_of_few_subjects(codes):
-    _, sentence = reconstruction_verdict(summary({"neuroquant": 25.0, "vqvae": 23.0}, n_subjects=2), codes)
-    assert sentence.startswith("No difference from VQVAE (MONAI) can be shown: 2.00 dB inside the brain (p = 0.500; 2 ")
+    _, sentence = reconstruction_verdict(summary({"neuroquant": 25.0, "monai_vqvae": 23.0}, n_subjects=2), codes)
+    assert sentence.startswith(
+        "No difference from VQ-VAE (MONAI) can be shown: 2.00 dB inside the brain (p = 0.500; 2 "
+    )
     assert "n = 1 subject)" in reconstruction_verdict(summary({"neuroquant": 25.0}, n_subjects=1), codes)[0]
 
 
@@ -123,18 +125,18 @@ def test_codebooks_are_drawn_over_the_training():
             "val_codebook_usage": [0.1, np.nan, 0.5],
         }
     )
-    histories = {"neuroquant": history, "vqvae": history.assign(val_codebook_usage=0.2)}
+    histories = {"neuroquant": history, "monai_vqvae": history.assign(val_codebook_usage=0.2)}
     figure = codebook_curves(histories | {"continuous": history[["step", "train_loss"]]})
     perplexity, usage = figure.axes
     assert perplexity.lines[0].get_xydata().tolist() == [[0, 4], [20, 12]]
     assert usage.lines[0].get_ydata().tolist() == [10, 50]
     assert len(perplexity.lines) == len(usage.lines) == 2
     words = {text.get_text() for text in figure.findobj(Text)}
-    assert {"Perplexity", "Codes in use", "% of the codebook", "NeuroQuant", "VQVAE (MONAI)"} <= words
+    assert {"Perplexity", "Codes in use", "% of the codebook", "NeuroQuant", "VQ-VAE (MONAI)"} <= words
     assert png_bytes(figure).startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="none of the trainings of continuous logged"):
         codebook_curves({"continuous": history[["step", "train_loss"]]})
 
 
 def test_autoencoders_that_are_drawn_together_differ_in_colour():
-    assert len(set(method_colours(["neuroquant", "continuous", "vqvae"]).values())) == 3
+    assert len(set(method_colours(["neuroquant", "continuous", "monai_vqvae"]).values())) == 3

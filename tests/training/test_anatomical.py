@@ -13,10 +13,11 @@ from mrisynth_pipeline.models.neuroquant import NeuroQuant, NeuroQuantAutoencode
 from mrisynth_pipeline.sampling.availability import draw_pairs
 from mrisynth_pipeline.sampling.patches import patch_samples, subjects_with
 from mrisynth_pipeline.sampling.planes import draw_slices
-from mrisynth_pipeline.training.anatomical import AnatomicalAutoencoding, AnatomicalParameters, foreground_error
+from mrisynth_pipeline.training.anatomical import AnatomicalAutoencoding, AnatomicalParameters
 from mrisynth_pipeline.training.fit import fit, last_validation
 from mrisynth_pipeline.training.index_prediction import IndexPrediction, IndexPredictionParameters
 from mrisynth_pipeline.training.styles import remember_styles
+from mrisynth_pipeline.training.volumetric_autoencoding import foreground_error
 
 MODALITIES = ("t1", "t2", "pd")
 SMALL = {

@@ -5,7 +5,7 @@ and *style*, a few pooled numbers. The decoder puts together the anatomy of one 
 published method reconstructs and swaps; imputation, more than two modalities and subjects that lack some are ours.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -16,7 +16,8 @@ from mrisynth_pipeline.models.blocks.film import FiLM
 from mrisynth_pipeline.models.blocks.multiaxis import MultiAxisDecoder, MultiAxisEncoder
 from mrisynth_pipeline.models.blocks.quantisers import VectorCodes
 from mrisynth_pipeline.models.door import Imputer
-from mrisynth_pipeline.models.windows import in_windows, tokens_in_windows
+from mrisynth_pipeline.models.image_autoencoder import Codes, ImageAutoencoder
+from mrisynth_pipeline.models.windows import in_windows
 from mrisynth_pipeline.parameters import Parameters
 
 
@@ -97,18 +98,7 @@ class NeuroQuantArchitecture(Parameters):
         }
 
 
-class Codes(NamedTuple):
-    """What quantisation gives."""
-
-    values: Float[Tensor, "batch anatomy d h w"]
-    """Codes for the decoder."""
-    indices: Int[Tensor, "batch d h w"] | None
-    """Which codes; ``None`` for continuous anatomy."""
-    loss: Float[Tensor, ""]
-    """Weighted commitment loss; 0 outside training."""
-
-
-class NeuroQuantAutoencoder(nn.Module):
+class NeuroQuantAutoencoder(ImageAutoencoder):
     """Encoder, codebook and decoder. Images in [0, 1] go in and come out.
 
     Sizes must be divisible by ``reduction`` (that of slices, in-plane). ``flat`` runs slices ``[batch, 1, 1, h, w]``
@@ -122,9 +112,8 @@ class NeuroQuantAutoencoder(nn.Module):
     name = "neuroquant_autoencoder"
 
     def __init__(self, modalities: tuple[str, ...], architecture: NeuroQuantArchitecture | dict[str, Any]) -> None:
-        super().__init__()
-        self.modalities = tuple(modalities)
-        self.architecture = a = NeuroQuantArchitecture.model_validate(architecture)
+        a = NeuroQuantArchitecture.model_validate(architecture)
+        super().__init__(modalities, a)
         self.encoder = MultiAxisEncoder(1, a.widths, **a.trunk("encoder"))
         self.to_anatomy = nn.Conv3d(a.widths[-1], a.anatomical_channels, 1)
         self.to_style = nn.Conv3d(a.widths[-1], a.style_channels, 1)
@@ -148,13 +137,9 @@ class NeuroQuantAutoencoder(nn.Module):
         self.register_buffer("styles_remembered", torch.tensor(False))
 
     @property
-    def codebook_size(self) -> int:
-        """Number of codes; there are none to count if the anatomy is continuous."""
-        return self.architecture.codebook_size
-
-    def construction(self) -> dict[str, Any]:
-        """Keyword arguments of the constructor, as JSON values."""
-        return {"modalities": list(self.modalities), "architecture": self.architecture.model_dump(mode="json")}
+    def discrete(self) -> bool:
+        """Whether the anatomy is quantised."""
+        return self.architecture.quantise
 
     def index_of(self, modality: str) -> int:
         """Channel of a modality.
@@ -174,9 +159,7 @@ class NeuroQuantAutoencoder(nn.Module):
         Raises:
             ValueError: If a size is not divisible by the reduction.
         """
-        size = images.shape[3 if flat else 2 :]
-        if any(n % self.architecture.reduction for n in size):
-            raise ValueError(f"image sizes must be divisible by {self.architecture.reduction}, got {tuple(size)}")
+        self.require_divisible(images.shape[3 if flat else 2 :])
         features = self.encoder(2 * images - 1, flat)
         return self.to_anatomy(features), self.to_style(features).float().mean((2, 3, 4))
 
@@ -218,45 +201,15 @@ class NeuroQuantAutoencoder(nn.Module):
         codes = self.quantise(anatomy)
         return self.decode(codes.values, styles, modality, flat), codes
 
-    @torch.inference_mode()
-    def reconstruct(
-        self, images: Float[Tensor, "batch modality z y x"], present: Bool[Tensor, "batch modality"]
-    ) -> Float[Tensor, "batch modality z y x"]:
-        """Every present modality of whole volumes through its own codes and style; 0 where absent.
-
-        Volumes of any size; in windows as the architecture says.
-        """
-
-        def each(part: Tensor, have: Tensor) -> Tensor:
-            made = torch.zeros_like(part)
-            for m in have[0].nonzero()[:, 0].tolist():
-                made[:, m] = self(part[:, m : m + 1], torch.tensor([m], device=part.device))[0][:, 0]
-            return made
-
-        return in_windows(each, images, present, self.architecture)
-
-    @torch.inference_mode()
-    def indices(
-        self, images: Float[Tensor, "batch modality z y x"], present: Bool[Tensor, "batch modality"]
-    ) -> Int[Tensor, "batch modality d h w"]:
-        """Index of the code at every position of whole volumes, each position once; −1 for modalities that are absent.
-
-        Volumes of any size, in windows side by side as the architecture says.
+    def tokens(self, images: Float[Tensor, "batch 1 z y x"]) -> Int[Tensor, "batch d h w"]:
+        """Index of the code at every position of single images, in one pass; the codebook stays as it is.
 
         Raises:
             ValueError: If the anatomy is continuous.
         """
-        if not self.architecture.quantise:
+        if not self.discrete:
             raise ValueError("continuous anatomy has no code indices: build the model with quantise=True")
-
-        def each(part: Tensor, have: Tensor) -> Tensor:
-            size = (n // self.architecture.reduction for n in part.shape[2:])
-            found = torch.full((*part.shape[:2], *size), -1, device=part.device)
-            for m in have[0].nonzero()[:, 0].tolist():
-                found[:, m] = self.quantise(self.encode(part[:, m : m + 1])[0], learn=False).indices
-            return found
-
-        return tokens_in_windows(each, images, present, self.architecture)
+        return self.quantise(self.encode(images)[0], learn=False).indices
 
     @torch.inference_mode()
     def transfer(

@@ -18,6 +18,7 @@ from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainAutoencoder
 from mrisynth_pipeline.models.neuroquant import NeuroQuant, NeuroQuantAutoencoder
 from mrisynth_pipeline.models.resunet import ResUNet
 from mrisynth_pipeline.models.segmenter import Segmenter
+from mrisynth_pipeline.models.vqvae import MonaiVQVAE
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
         CodeBrainAutoencoder,
         LinearRegression,
         MeanImage,
+        MonaiVQVAE,
         NeuroQuant,
         NeuroQuantAutoencoder,
         ResUNet,

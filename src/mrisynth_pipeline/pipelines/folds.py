@@ -8,13 +8,16 @@ import pandas as pd
 from mrisynth_pipeline.cohorts.errors import InputError
 
 
-def folds_of(study: dict[str, Any], split: pd.DataFrame, n_folds: int, seed: int = 0) -> list[dict[str, Any]]:
+def folds_of(
+    study: dict[str, Any], split: pd.DataFrame, n_folds: int, option: str, seed: int = 0
+) -> list[dict[str, Any]]:
     """The study once per fold, each time with another part of all its subjects as test part.
 
     Args:
         study: Who is in the study.
         split: Rows with ``subject`` and ``patient``: all scans of a patient fall into one fold.
         n_folds: 0 gives the study as it is, with its own parts.
+        option: Name of the parameter that says how many, for the message.
         seed: Of the patients' order.
 
     Returns:
@@ -30,7 +33,7 @@ def folds_of(study: dict[str, Any], split: pd.DataFrame, n_folds: int, seed: int
     patients = sorted({patient_of[subject] for subject in members})
     if not 2 <= n_folds <= len(patients):
         raise InputError(
-            f"aginet_ablation.folds={n_folds}", f"the study has {len(patients)} patients", "Take 0, or 2 and more folds"
+            f"{option}={n_folds}", f"the study has {len(patients)} patients", "Take 0, or 2 and more folds"
         )
     shuffled = np.random.default_rng(seed).permutation(patients)
     tested = [set(shuffled[fold::n_folds]) for fold in range(n_folds)]

@@ -1,10 +1,8 @@
 """What AGI-Net's parts are worth, for a person: a verdict, tables and curves on a page of their own."""
 
 from collections.abc import Mapping
-from math import sqrt
 from statistics import fmean
 
-from mrisynth_pipeline.metrics.comparison import SIGNIFICANCE
 from mrisynth_pipeline.reporting.page import render_page
 from mrisynth_pipeline.reporting.pictures import picture
 from mrisynth_pipeline.reporting.report import COHORT_NAMES
@@ -19,9 +17,9 @@ from mrisynth_pipeline.reporting.table import (
     best_of,
     interval,
     number,
-    p_relation,
     p_value,
 )
+from mrisynth_pipeline.reporting.variants import SEED_NOTE, answer, count, notes_of
 
 PLAIN, FULL = "conv", "cagr"
 """The plain network and AGI-Net among the variants."""
@@ -39,35 +37,12 @@ def ablation_verdict(summary: Mapping) -> list[str]:
     if not summary["question"]:
         return [f"The variants {PLAIN} and {FULL} were not both trained: there is nothing to compare."]
     [test] = summary["question"]
-    gain, chance = test["mean_difference"], _chance_of_training(summary)
-    evidence = f"dB PSNR inside the brain, n = {_count(test['n'], 'subject')}, {_count(summary['seeds'], 'seed')}"
-    if test["p"] <= SIGNIFICANCE and chance is not None and abs(gain) > chance:
-        better = "better" if gain > 0 else "worse"
-        outcome = f"AGI-Net is {better} than the plain network by {number(abs(gain), 2)} {evidence}"
-    else:
-        outcome = f"No difference between AGI-Net and the plain network can be shown: {number(gain, 2)} {evidence}"
-    doubts = [f"{test['note'][:1].upper()}{test['note'][1:]}."] if test["note"] else []
-    if chance is None:
-        doubts.append("With one seed it is not known how much chance in training does.")
-    elif test["p"] <= SIGNIFICANCE and abs(gain) <= chance:
-        doubts.append(
-            f"The subjects agree, but so large a difference is nothing unusual between trainings of one and the same "
-            f"network: by chance of the seeds alone the two means may differ by {number(chance, 2)} dB."
-        )
     weights = summary["parameters"][FULL] / summary["parameters"][PLAIN] - 1
     return [
-        f"{outcome} (Wilcoxon p {p_relation(test['p'])}, one question asked beforehand).",
-        *doubts,
+        *answer(summary, test, "AGI-Net", "the plain network"),
         f"AGI-Net has {number(100 * abs(weights), 1)} % {'more' if weights > 0 else 'fewer'} weights and trains "
         f"{summary['seconds'][FULL] / summary['seconds'][PLAIN]:.1f} times as long per step as the plain network.",
     ]
-
-
-def _chance_of_training(summary: Mapping) -> float | None:
-    """Two standard errors of the difference between the seeds' means; ``None`` with one seed."""
-    if summary["seeds"] < 2:
-        return None
-    return 2.0 * sqrt(sum(summary["seed_sd"][name] ** 2 for name in (PLAIN, FULL)) / summary["seeds"])
 
 
 def ablation_tables(summary: Mapping) -> list[Table]:
@@ -91,6 +66,7 @@ def ablation_page(summary: Mapping, cohort: str) -> str:
     caption = "PSNR with one input shifted, the others and the truth in place; bands are confidence intervals."
     return render_page(
         "ablation.html",
+        title="AGI-Net, part by part",
         cohort=COHORT_NAMES.get(cohort, cohort),
         phantom=cohort == "phantom",
         verdict=ablation_verdict(summary),
@@ -138,12 +114,9 @@ def _variants(summary: Mapping) -> Table:
     folds = f", {summary['folds']} folds" if summary["folds"] > 1 else ""
     caption = (
         f"Every contrast in turn imputed from all others (dB): n = {aligned['n_subjects']} subjects, "
-        f"{_count(summary['seeds'], 'seed')} per variant{folds}; a subject is averaged over seeds first."
+        f"{count(summary['seeds'], 'seed')} per variant{folds}; a subject is averaged over seeds first."
     )
-    notes = ["SD of seeds: standard deviation of the mean PSNR between trainings."]
-    doubts = [entry["note"] for entry in tests.values() if entry["note"]]
-    notes += dict.fromkeys(f"{text[:1].upper()}{text[1:]}." for text in doubts)
-    return Table(caption, columns, tuple(rows), tuple(notes))
+    return Table(caption, columns, tuple(rows), (SEED_NOTE, *notes_of(tests.values())))
 
 
 def _offsets(entries: list[Mapping]) -> Table:
@@ -184,7 +157,7 @@ def _offsets(entries: list[Mapping]) -> Table:
     first = entries[0]
     caption = (
         f"Do learned offsets follow a shift of one input? {first['n_cases']} shifted slices of "
-        f"{_count(first['n_subjects'], 'held-out subject')} per training, mean over trainings."
+        f"{count(first['n_subjects'], 'held-out subject')} per training, mean over trainings."
     )
     notes = (
         "r: correlation of a group's offset with the imposed shift, along the same axis; 1 would undo it tap by tap, "
@@ -192,7 +165,3 @@ def _offsets(entries: list[Mapping]) -> Table:
         "subjects it was not fitted on; 0 or less: the offsets know nothing of it.",
     )
     return Table(caption, columns, tuple(rows), notes)
-
-
-def _count(number_of: int, noun: str) -> str:
-    return f"{number_of} {noun}{'' if number_of == 1 else 's'}"

@@ -51,7 +51,18 @@ METHOD_NAMES = {
     "zero": "Blank (zero)",
     # Autoencoders that NeuroQuant's is measured against.
     "continuous": "NeuroQuant, continuous",
-    "vqvae": "VQVAE (MONAI)",
+    "monai_vqvae": "VQ-VAE (MONAI)",
+    "monai_vqvae_same_decay": "VQ-VAE, our decay",
+    "joint": "NeuroQuant",
+    "volumes_only": "NeuroQuant, 3D alone",
+    "slices_always": "Slices in every step",
+    "no_attention": "Without attention",
+    "all_attention": "Attention everywhere",
+    "no_adversary": "Without adversary",
+    "no_swap": "Without swap",
+    "concat": "Concatenation for FiLM",
+    "codes_64": "64 codes",
+    "codes_1024": "1024 codes",
 }
 """Internal name → the name in tables. A method that is not listed appears under its own name."""
 

@@ -58,7 +58,7 @@ def run_variants(
     """
     judges = [
         _Judge(folded, subjects, parameters, evaluation, preprocessing.registration)
-        for folded in folds_of(study, split, parameters.folds)
+        for folded in folds_of(study, split, parameters.folds, f"{parameters.group}.folds")
     ]
     trials = [
         _trial(name, seed, fold, judge, architecture, training, parameters)
