@@ -170,7 +170,7 @@ def codes(**options) -> VectorCodes:
     return VectorCodes(**{"channels": 4, "size": 8, "dim": 4, **options})
 
 
-def test_codes_are_the_nearest_ones_and_come_back_from_their_indices():
+def test_codes_are_the_nearest_ones_and_come_back_from_certain_probabilities():
     quantiser, features = codes(), torch.randn(2, 4, 3, 4, 5)
     quantiser(features)
     quantiser.eval()
@@ -178,7 +178,10 @@ def test_codes_are_the_nearest_ones_and_come_back_from_their_indices():
     book = quantiser.vq.codebook
     distance = torch.cdist(features.movedim(1, -1).reshape(-1, 4), book)
     assert torch.equal(indices.flatten(), distance.argmin(1))
-    assert torch.equal(quantiser.from_indices(indices), values)
+    certain = nn.functional.one_hot(indices, 8).movedim(-1, 1).float()
+    assert torch.allclose(quantiser.expected(certain), values, atol=1e-6)
+    assert torch.equal(quantiser.nearness(features).argmax(1), indices)
+    assert torch.allclose(quantiser.nearness(features).mean(1), torch.tensor(-1.0))
     assert loss == 0
 
 
@@ -237,8 +240,8 @@ def test_continuous_features_go_through_as_they_are():
     assert torch.equal(values, features)
     assert indices is None
     assert loss == 0
-    with pytest.raises(ValueError, match="no code indices"):
-        quantiser.from_indices(torch.zeros(1, 2, 2, 2, dtype=torch.long))
+    with pytest.raises(ValueError, match="no codes"):
+        quantiser.expected(torch.zeros(1, 8, 2, 2, 2))
 
 
 def test_a_reversed_gradient_is_minus_its_strength_times_the_gradient():

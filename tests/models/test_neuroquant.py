@@ -134,7 +134,7 @@ def test_missing_modalities_are_never_looked_at_inside_either():
     stack[~SOME] = torch.nan
     with torch.no_grad():
         assert torch.isfinite(imputer.autoencoder.shared_anatomy(stack, SOME)).all()
-        assert torch.isfinite(imputer.predictor(stack, SOME)).all()
+        assert torch.isfinite(imputer.code_logits(stack, SOME)).all()
         assert torch.isfinite(imputer.autoencoder.reconstruct(stack, SOME)).all()
 
 
@@ -158,15 +158,23 @@ def test_an_imputed_modality_is_the_shared_codes_in_its_mean_style():
     assert torch.allclose(imputer.impute(stack, SOME)[0, 1], expected[0, 0], atol=1e-5)
 
 
-def test_the_predictor_s_likeliest_codes_are_decoded():
+def test_the_mean_of_the_codes_is_decoded_each_as_likely_as_the_predictor_says():
     imputer, stack = method((4, 6)), images(8, 8, 8)
-    nn.init.zeros_(imputer.predictor.head.weight)
-    imputer.predictor.head.bias.data = torch.eye(16)[7]
+    imputer.predictor.sharpness.data.zero_()
+    imputer.predictor.head.bias.data[[3, 7]] = torch.tensor([50.0, 50.0])  # the others are as good as impossible
     network = imputer.autoencoder
     with torch.no_grad():
-        codes = network.codes.from_indices(torch.full((2, 2, 2, 2), 7))
+        codes = network.codes.expected(torch.zeros(2, 16, 2, 2, 2).index_fill(1, torch.tensor([3, 7]), 0.5))
         expected = network.decode(codes, network.mean_styles[[1, 1]], torch.tensor([1, 1]))
     assert torch.allclose(imputer.impute(stack, SOME)[0, 1], expected[0, 0], atol=1e-5)
+
+
+def test_a_new_predictor_says_what_stage_one_does():
+    imputer, stack = method((4, 6)), images(8, 8, 8)
+    network = imputer.autoencoder
+    with torch.no_grad():
+        nearest = network.quantise(network.shared_anatomy(stack, SOME)).indices
+        assert torch.equal(imputer.code_logits(stack, SOME).argmax(1), nearest)
 
 
 def test_without_mean_styles_imputation_says_what_to_do():

@@ -248,7 +248,8 @@ class NeuroQuantAutoencoder(ImageAutoencoder):
 class CodeIndexPredictor(nn.Module):
     """Stage II: which code at every position, from zero-filled images and what of them is available.
 
-    Codes of a codebook have no order, so there is nothing to grade: one class per code.
+    Codes of a codebook have no order, so there is nothing to grade: one class per code. It starts from what Stage I
+    makes of the available images, the nearer a code to their mean anatomy the likelier, and learns what to correct.
 
     Args:
         n_modalities: Contrasts in the stack.
@@ -267,21 +268,34 @@ class CodeIndexPredictor(nn.Module):
             raise ValueError(f"predictor_widths={widths} must be as many as the autoencoder's {architecture.widths}")
         self.encoder = MultiAxisEncoder(2 * n_modalities, widths, **architecture.trunk("encoder"))
         self.head = nn.Conv3d(widths[-1], architecture.codebook_size, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.sharpness = nn.Parameter(torch.tensor(10.0))
 
     def forward(
-        self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
+        self,
+        images: Float[Tensor, "batch modality z y x"],
+        available: Bool[Tensor, "batch modality"],
+        nearness: Float[Tensor, "batch code d h w"],
     ) -> Float[Tensor, "batch code d h w"]:
-        """Logits of every code; what is not available is never looked at."""
+        """Logits of every code; what is not available is never looked at.
+
+        Args:
+            images: Stacks in [0, 1].
+            available: What may be looked at.
+            nearness: Of every code to the mean anatomy of the available images, from ``VectorCodes.nearness``.
+        """
         there = available[:, :, None, None, None].expand_as(images)
         shown = torch.where(there, 2 * images - 1, 0.0)
-        return self.head(self.encoder(torch.cat([shown, there.to(shown.dtype)], dim=1)))
+        correction = self.head(self.encoder(torch.cat([shown, there.to(shown.dtype)], dim=1)))
+        return self.sharpness * nearness + correction.float()
 
 
 class NeuroQuant(Imputer):
     """Missing contrasts from the anatomy of the available ones, in the mean style of the training images.
 
-    The codes are those nearest to the mean of the available modalities' anatomies or, with a predictor (Stage II),
-    the likeliest ones. Volumes larger than the window are imputed window by window, blended by Gaussian weights.
+    The codes are those nearest to the mean of the available modalities' anatomies or, with a predictor (Stage II), the
+    mean of all codes, each as likely as the predictor says (ours: in squared error better than the likeliest one). Volumes larger than the window are imputed window by window, blended by Gaussian weights.
 
     Args:
         modalities: Contrasts in channel order.
@@ -318,7 +332,15 @@ class NeuroQuant(Imputer):
         """Codes for the decoder, from what is available, in one pass."""
         if self.predictor is None:
             return self.autoencoder.quantise(self.autoencoder.shared_anatomy(images, available), learn=False).values
-        return self.autoencoder.codes.from_indices(self.predictor(images, available).argmax(1))
+        return self.autoencoder.codes.expected(self.code_logits(images, available).softmax(1))
+
+    def code_logits(
+        self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch code d h w"]:
+        """What the predictor says of every code, in one pass; Stage I gets no gradient."""
+        with torch.no_grad():
+            nearness = self.autoencoder.codes.nearness(self.autoencoder.shared_anatomy(images, available))
+        return self.predictor(images, available, nearness)
 
     def complete(
         self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]

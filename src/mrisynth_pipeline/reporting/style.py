@@ -52,6 +52,7 @@ METHOD_NAMES = {
     # Autoencoders that NeuroQuant's is measured against.
     "continuous": "NeuroQuant, continuous",
     "monai_vqvae": "VQ-VAE (MONAI)",
+    "monai_vqvae_longer": "VQ-VAE (MONAI), 5 × the steps",
     "monai_vqvae_same_decay": "VQ-VAE, our decay",
     "joint": "NeuroQuant",
     "volumes_only": "NeuroQuant, 3D alone",

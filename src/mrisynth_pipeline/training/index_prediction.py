@@ -84,7 +84,7 @@ class IndexPrediction(ImputationTraining):
         images, present = self._padded(batch), batch["present"]
         available = draw_inputs(present, self.step_generator()).to(images.device)
         truth = self.truth(images, present)
-        logits = self.method.predictor(images, available).float()
+        logits = self.method.code_logits(images, available)
         loss = F.cross_entropy(logits, truth, label_smoothing=self.settings.label_smoothing)
         self.log("train_loss", loss.detach(), prog_bar=True)
         self.log("train_code_accuracy", (logits.argmax(1) == truth).float().mean(), prog_bar=True)
@@ -105,7 +105,7 @@ class IndexPrediction(ImputationTraining):
         """Cross-entropy and accuracy of the codes, and the PSNR of the modalities that were hidden."""
         images, present = self._padded(batch), batch["present"]
         available = self._validation_inputs(present)
-        truth, logits = self.truth(images, present), self.method.predictor(images, available).float()
+        truth, logits = self.truth(images, present), self.method.code_logits(images, available)
         size = {"batch_size": len(images)}
         self.log("val_loss", F.cross_entropy(logits, truth), **size)
         self.log("val_code_accuracy", (logits.argmax(1) == truth).float().mean(), prog_bar=True, **size)

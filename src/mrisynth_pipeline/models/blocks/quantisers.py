@@ -128,14 +128,21 @@ class VectorCodes(nn.Module):
             values, indices, loss = self.vq(features, freeze_codebook=not learn)
         return values, indices, loss.sum()
 
-    def from_indices(self, indices: Int[Tensor, "batch d h w"]) -> Float[Tensor, "batch channel d h w"]:
-        """The codes that indices stand for.
+    def expected(self, probabilities: Float[Tensor, "batch code d h w"]) -> Float[Tensor, "batch channel d h w"]:
+        """The mean of all codes, each as likely as is said.
 
         Raises:
             ValueError: If the features are continuous.
         """
         if self.vq is None:
-            raise ValueError("continuous features have no code indices: build the model with quantise=True")
-        codes = self.vq.codebook[indices]
-        with torch.autocast(codes.device.type, enabled=False):
-            return self.vq.project_out(codes).movedim(-1, 1)
+            raise ValueError("continuous features have no codes: build the model with quantise=True")
+        with torch.autocast(probabilities.device.type, enabled=False):
+            return self.vq.project_out(probabilities.float().movedim(1, -1) @ self.vq.codebook).movedim(-1, 1)
+
+    def nearness(self, features: Float[Tensor, "batch channel d h w"]) -> Float[Tensor, "batch code d h w"]:
+        """How near every code is to features: minus the squared distance, over its mean over all codes."""
+        with torch.autocast(features.device.type, enabled=False):
+            projected = self.vq.project_in(features.float().movedim(1, -1))
+            distances = torch.cdist(projected.flatten(0, -2), self.vq.codebook).square()
+            relative = distances / distances.mean(-1, keepdim=True).clamp(min=1e-8)
+            return -relative.view(*projected.shape[:-1], self.size).movedim(-1, 1)

@@ -37,5 +37,9 @@ def create_pipeline(**_: object) -> Pipeline:
         ["codebrain.stage1_scores", "codebrain.code_counts"],
         name="score_true_codes",
     )
-    ceilings = [ceiling] if two_stage_method() == "codebrain" else []
-    return Pipeline([baselines, *ceilings]) + sum((score_pipeline(m) for m in default_methods()), Pipeline([]))
+    of_stage1 = Pipeline([ceiling])
+    if two_stage_method() == "neuroquant":  # whose pipeline takes its template from here
+        from mrisynth_pipeline.pipelines.neuroquant.evidence import evidence_pipeline
+
+        of_stage1 = evidence_pipeline()
+    return Pipeline([baselines]) + of_stage1 + sum((score_pipeline(m) for m in default_methods()), Pipeline([]))

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from kedro.pipeline import Node, Pipeline
 
 from mrisynth_pipeline.evaluation.anatomy import collect_codes, score_swaps, swap_example
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
@@ -48,3 +49,18 @@ def exchange_example(
         slices[f"{subject}/originals"] = exchange.originals
         slices[f"{subject}/swapped"] = exchange.swapped
     return slices
+
+
+def evidence_pipeline() -> Pipeline:
+    """Measure what the autoencoder gives back, and what its codes tell of anatomy and contrast."""
+    inputs = ["autoencoder", "study", "subjects", "params:evaluation"]
+    return Pipeline(
+        [
+            Node(score_autoencoder, inputs, ["reconstruction_scores", "swap_scores"], name="score_autoencoder"),
+            Node(examine_codes, inputs, ["code_counts", "brain_codes"], name="examine_codes"),
+            Node(exchange_example, inputs, "exchanged_slices", name="exchange_example"),
+        ],
+        namespace="neuroquant",
+        inputs={"study", "subjects"},
+        parameters={"params:evaluation"},
+    )

@@ -2,8 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.neuroquant.pipeline import evidence_pipeline
-from mrisynth_pipeline.pipelines.neuroquant.pipeline import stage1_pipeline as neuroquant_pipeline
+from mrisynth_pipeline.pipelines.neuroquant.stages import stage1_pipeline as neuroquant_pipeline
 from mrisynth_pipeline.pipelines.slot import two_stage_method
 from mrisynth_pipeline.pipelines.stage1.nodes import train_autoencoder
 
@@ -25,5 +24,5 @@ def codebrain_pipeline() -> Pipeline:
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Stage I of the method that ``stage1.quantiser`` asks for; NeuroQuant's codes are examined too."""
-    return neuroquant_pipeline() + evidence_pipeline() if two_stage_method() == "neuroquant" else codebrain_pipeline()
+    """Stage I of the method that ``stage1.quantiser`` asks for."""
+    return neuroquant_pipeline() if two_stage_method() == "neuroquant" else codebrain_pipeline()

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.neuroquant.pipeline import stage2_pipeline as neuroquant_pipeline
+from mrisynth_pipeline.pipelines.neuroquant.stages import stage2_pipeline as neuroquant_pipeline
 from mrisynth_pipeline.pipelines.slot import two_stage_method
 from mrisynth_pipeline.pipelines.stage2.nodes import train_code_predictor
 
