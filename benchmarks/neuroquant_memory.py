@@ -21,9 +21,9 @@ from mrisynth_pipeline.models.neuroquant import NeuroQuantAutoencoder
 from mrisynth_pipeline.training.anatomical import AnatomicalAutoencoding, AnatomicalParameters
 
 BASE = {
-    "widths": (8, 16, 32),
-    "encoder_attention": (3,),
-    "decoder_attention": (1,),
+    "widths": (8, 32),
+    "encoder_attention": (),
+    "decoder_attention": (),
     "heads": 4,
     "norm_groups": 1,
     "codebook_size": 256,

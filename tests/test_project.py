@@ -32,8 +32,8 @@ LAYERS = {
 """Kedro's layers and their folders."""
 
 VERBS = (
-    *("describe", "draw", "export", "fit", "impute", "learn", "list", "prepare", "provide", "read", "score", "segment"),
-    *("split", "summarise", "tabulate", "train", "write"),
+    *("describe", "draw", "examine", "exchange", "export", "fit", "impute", "learn", "list", "prepare", "provide"),
+    *("read", "score", "segment", "split", "summarise", "tabulate", "train", "write"),
 )
 """First words of node names; a new one is welcome here."""
 

@@ -295,7 +295,8 @@ class NeuroQuant(Imputer):
     """Missing contrasts from the anatomy of the available ones, in the mean style of the training images.
 
     The codes are those nearest to the mean of the available modalities' anatomies or, with a predictor (Stage II), the
-    mean of all codes, each as likely as the predictor says (ours: in squared error better than the likeliest one). Volumes larger than the window are imputed window by window, blended by Gaussian weights.
+    mean of all codes, each as likely as the predictor says (ours: in squared error better than the likeliest one).
+    Volumes larger than the window are imputed window by window, blended by Gaussian weights.
 
     Args:
         modalities: Contrasts in channel order.

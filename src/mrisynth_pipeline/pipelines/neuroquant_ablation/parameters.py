@@ -59,10 +59,10 @@ def settings_of(
         if changes.network == "neuroquant":
             return (
                 changed(NeuroQuantArchitecture, architecture.model_dump(), changes.architecture),
-                changed(AnatomicalParameters, training.model_dump(), changes.training, schedule),
+                changed(AnatomicalParameters, training.model_dump(), schedule, changes.training),
             )
         known = training.model_dump(include=set(VolumetricParameters.model_fields))
-        settings = changed(VolumetricParameters, known, changes.training, schedule)
+        settings = changed(VolumetricParameters, known, schedule, changes.training)
         peer = _peer(architecture, changes.architecture, modalities)
     except ValidationError as error:
         remedy = f"Name options of {MonaiVQVAE.__name__} (models/vqvae.py) and neuroquant.stage1's of every autoencoder"
