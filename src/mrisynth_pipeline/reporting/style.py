@@ -52,7 +52,9 @@ METHOD_NAMES = {
     # Autoencoders that NeuroQuant's is measured against.
     "continuous": "NeuroQuant, continuous",
     "monai_vqvae": "VQ-VAE (MONAI)",
-    "monai_vqvae_longer": "VQ-VAE (MONAI), 5 × the steps",
+    "imputer": "NeuroQuant, more swap",
+    "imputer_volumes_only": "The same, 3D alone",
+    "monai_vqvae_longer": "VQ-VAE, 5 × the steps",
     "monai_vqvae_same_decay": "VQ-VAE, our decay",
     "joint": "NeuroQuant",
     "volumes_only": "NeuroQuant, 3D alone",
