@@ -34,9 +34,9 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "Codes, style, exchanged contrasts",
-        "NeuroQuant describes every block of voxels by one code of a codebook, the anatomy, and the whole image by a few "
-        "numbers, the style. An exchange decodes the codes of one contrast in the style of another. Perplexity is how "
-        "many equally frequent codes would carry as much information as those in use.",
+        "NeuroQuant describes every block of voxels by one code of a codebook, the anatomy, and the whole image by "
+        "a few numbers, the style. An exchange decodes the codes of one contrast in the style of another. Perplexity "
+        "is how many equally frequent codes would carry as much information as those in use.",
     ),
     ("MAE ×1000", "Mean absolute error of intensities in [0, 1], times 1000; lower is better."),
     (
