@@ -29,9 +29,9 @@ SHARED = {
 }  # fmt: skip
 
 
-def training(of: str, **optimisation) -> VolumetricAutoencoding:
+def training(of: str, gamma_spread: float = 0.0, **optimisation) -> VolumetricAutoencoding:
     lightning.seed_everything(0, verbose=False)
-    settings = SHARED | {"optimisation": SHARED["optimisation"] | optimisation}
+    settings = SHARED | {"optimisation": SHARED["optimisation"] | optimisation, "gamma_spread": gamma_spread}
     if of == "peer":
         return VolumetricAutoencoding(MonaiVQVAE(MODALITIES, PEER), VolumetricParameters(**settings))
     network = NeuroQuantAutoencoder(MODALITIES, OURS)
@@ -52,10 +52,11 @@ def seen_by(network: ImageAutoencoder) -> list[torch.Tensor]:
     return seen
 
 
-def test_both_learn_from_the_same_images_in_the_same_order(store, tmp_path):
+@pytest.mark.parametrize("gamma_spread", [0.0, 0.5])
+def test_both_learn_from_the_same_images_in_the_same_order(store, tmp_path, gamma_spread):
     seen = {}
     for of in ("ours", "peer"):
-        module = training(of)
+        module = training(of, gamma_spread)
         seen[of] = seen_by(module.autoencoder)
         samples = patch_samples(store, ["a", "b", "c"], module.settings)
         fit(module, samples, patch_samples(store, [], module.settings), module.optimisation, tmp_path / of, "", [])
@@ -63,6 +64,23 @@ def test_both_learn_from_the_same_images_in_the_same_order(store, tmp_path):
     for ours, peer in zip(seen["ours"], seen["peer"], strict=True):
         assert torch.allclose(ours, peer, atol=1e-6)
     assert not torch.allclose(seen["peer"][0], seen["peer"][1])
+
+
+def test_contrasts_are_varied_by_a_power_of_each_image_s_own():
+    torch.manual_seed(0)
+    images, seen = torch.rand(1, 2, 8, 8, 8) * 0.8 + 0.1, []
+    images[:, :, :2] = 0.0
+    batch = {"images": images, "present": torch.ones(1, 2, dtype=torch.bool)}
+    for spread in (0.0, 0.5):
+        module = training("peer", spread)
+        module.log = lambda *_, **__: None
+        module.losses = lambda shown, *_: seen.append(shown) or torch.zeros(())
+        module.training_step(batch, 0)
+    plain, varied = seen
+    powers = varied[:, :, 2:].log() / plain[:, :, 2:].log()
+    assert torch.allclose(powers, powers[:, :, :1, :1, :1].expand_as(powers), atol=1e-3)
+    assert not torch.allclose(powers[0], powers[1], atol=1e-2)
+    assert (varied[:, :, :2] == 0).all()
 
 
 def test_both_are_told_alike_how_wrong_a_reconstruction_is():

@@ -52,6 +52,7 @@ METHOD_NAMES = {
     # Autoencoders that NeuroQuant's is measured against.
     "continuous": "NeuroQuant, continuous",
     "monai_vqvae": "VQ-VAE (MONAI)",
+    "varied": "NeuroQuant, contrasts varied",
     "imputer": "NeuroQuant, more swap",
     "imputer_volumes_only": "The same, 3D alone",
     "monai_vqvae_longer": "VQ-VAE, 5 × the steps",

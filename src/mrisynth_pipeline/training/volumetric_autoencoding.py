@@ -40,6 +40,9 @@ class VolumetricParameters(PatchParameters):
     """Transforms of the training samples; patches take the flips alone."""
     patch_size: tuple[int, int, int] = (144, 192, 144)
     """Training patch (x, y, z) in voxels; cut to the model grid where that is smaller."""
+    gamma_spread: float = Field(0.0, ge=0)
+    """Ours: every image is raised to a power whose logarithm has this standard deviation, so that a network that saw
+    few subjects has met more contrasts than theirs."""
     foreground_weight: float = Field(5.0, gt=0)
     """Weight of a voxel that is not 0, against 1 of the background, in every absolute error."""
     similarity_weight: float = Field(0.5, ge=0)
@@ -90,10 +93,19 @@ class VolumetricAutoencoding(ImputationTraining):
             first, second = draw_pairs(batch["present"], generator).to(self.device).unbind(1)
             modality = torch.cat([first, second])
             rows = torch.arange(len(first), device=self.device).repeat(2)
-            images = self.fitted(batch["images"][rows, modality][:, None])
+            images = self.fitted(self._varied(batch["images"][rows, modality][:, None], generator))
             loss = self.losses(images, modality, generator)
         self.log("train_loss", loss.detach(), prog_bar=True)
         return loss
+
+    def _varied(
+        self, images: Float[Tensor, "pairs 1 z y x"], generator: torch.Generator
+    ) -> Float[Tensor, "pairs 1 z y x"]:
+        """Images of other contrast, each by a power of its own; 0 and 1 stay."""
+        if not self.settings.gamma_spread:
+            return images
+        logarithms = self.settings.gamma_spread * torch.randn(len(images), generator=generator)
+        return images ** logarithms.exp().to(images.device)[:, None, None, None, None]
 
     def losses(
         self, images: Float[Tensor, "pairs 1 z y x"], modality: Int[Tensor, " pairs"], generator: torch.Generator
