@@ -1,6 +1,6 @@
 """Evidence on whether NeuroQuant's codes are anatomical: codes of the brain, and anatomies in exchanged styles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.evaluation.reconstruction import (
-    Autoencoder,
     loaded,
     regions_of,
     rows_of_subjects,
@@ -184,33 +183,3 @@ def swap_example(autoencoder: NeuroQuantAutoencoder, store: SubjectStore, subjec
     made = swapped(autoencoder, volumes, volumes, own, own)[:, :, z].cpu().numpy()
     names = tuple(autoencoder.modalities[channel] for channel in own)
     return Exchange(names, volumes[0, own, z].cpu().numpy(), made)
-
-
-class Reconstructions(NamedTuple):
-    """One axial slice of a subject, as it is and as autoencoders give it back."""
-
-    modalities: tuple[str, ...]
-    """Those that the subject has."""
-    originals: Float[np.ndarray, "modality y x"]
-    made: dict[str, Float[np.ndarray, "modality y x"]]
-    """Method → what it made of them."""
-
-
-def reconstruction_example(
-    autoencoders: Mapping[str, Autoencoder], store: SubjectStore, subject: str
-) -> Reconstructions:
-    """What autoencoders of the same modalities make of a subject, on the slice that tells most.
-
-    Args:
-        autoencoders: Method → autoencoder, in evaluation mode.
-        store: The subject files.
-        subject: Whom.
-    """
-    file, made = store.open(subject), {}
-    z = telling_slice(file.mask(), file.segmentation())
-    own = np.flatnonzero(file.present)
-    for method, autoencoder in autoencoders.items():
-        volumes, present, _ = loaded(file, autoencoder)
-        made[method] = autoencoder.reconstruct(volumes, present)[0, own, z].cpu().numpy()
-    names = tuple(file.metadata["modalities"][channel] for channel in own)
-    return Reconstructions(names, file.slice(z)[own], made)
