@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from mrisynth_pipeline.models.blocks.anatomy_predictor import shared_anatomy
 from mrisynth_pipeline.models.blocks.modality_adversary import ModalityAdversary
 from mrisynth_pipeline.models.neuroquant import (
-    CodeIndexPredictor,
     NeuroQuant,
     NeuroQuantArchitecture,
     NeuroQuantAutoencoder,
@@ -98,6 +98,21 @@ def test_shapes_and_range(conditioning, flat):
     assert torch.equal(made[1], other[1])
 
 
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_style_of_the_foreground_is_a_mean_over_the_voxels_that_are_not_0(flat):
+    everywhere, inside = autoencoder(), autoencoder(style_of="foreground")
+    stack = images(1 if flat else 8, 8, 16)[:, :1]
+    with torch.no_grad():
+        whole = everywhere.encode(stack, flat)
+        full = inside.encode(stack, flat)
+        assert torch.equal(full[0], whole[0])
+        assert torch.allclose(full[1], whole[1], atol=1e-6)
+        stack[..., 8:] = 0
+        features = inside.to_style(inside.encoder(2 * stack - 1, flat))
+        assert torch.allclose(inside.encode(stack, flat)[1], features[..., :2].mean((2, 3, 4)), atol=1e-6)
+        assert torch.isfinite(inside.encode(torch.zeros_like(stack), flat)[1]).all()
+
+
 def test_every_weight_learns_from_a_volume():
     network = autoencoder().train()
     made, codes = network(images(8, 8, 16)[:, :1], torch.tensor([0, 1]))
@@ -113,11 +128,11 @@ def test_continuous_anatomy_has_no_codes_and_reconstructs():
     assert codes.indices is None
     assert made.shape == (2, 1, 8, 8, 8)
     assert torch.isfinite(method(quantise=False).impute(images(8, 8, 8), SOME)).all()
-    with pytest.raises(ValueError, match="no code indices to predict"):
+    with pytest.raises(ValueError, match="no codes to predict"):
         method((4, 8), quantise=False)
 
 
-@pytest.mark.parametrize("predictor_widths", [None, (4, 6)])
+@pytest.mark.parametrize("predictor_widths", [None, (4, 8)])
 @pytest.mark.parametrize("size", [(8, 8, 8), (5, 9, 14)])
 def test_any_subset_and_size_is_imputed_whatever_missing_channels_hold(predictor_widths, size):
     imputer, stack = method(predictor_widths), images(*size)
@@ -130,10 +145,10 @@ def test_any_subset_and_size_is_imputed_whatever_missing_channels_hold(predictor
 
 
 def test_missing_modalities_are_never_looked_at_inside_either():
-    imputer, stack = method((4, 6)), images(8, 8, 8)
+    imputer, stack = method((4, 8)), images(8, 8, 8)
     stack[~SOME] = torch.nan
     with torch.no_grad():
-        assert torch.isfinite(imputer.autoencoder.shared_anatomy(stack, SOME)).all()
+        assert torch.isfinite(imputer.autoencoder.anatomies(stack, SOME)).all()
         assert torch.isfinite(imputer.code_logits(stack, SOME)).all()
         assert torch.isfinite(imputer.autoencoder.reconstruct(stack, SOME)).all()
 
@@ -141,40 +156,69 @@ def test_missing_modalities_are_never_looked_at_inside_either():
 def test_the_shared_anatomy_is_the_mean_over_what_each_sample_has():
     network, stack = autoencoder(), images(8, 8, 8)
     with torch.no_grad():
-        shared = network.shared_anatomy(stack, SOME)
+        anatomies = network.anatomies(stack, SOME)
         alone = [network.encode(stack[:, m : m + 1])[0] for m in range(3)]
+    assert torch.allclose(anatomies[0, 2], alone[2][0], atol=1e-5)
+    assert not anatomies[~SOME].any()
+    shared = shared_anatomy(anatomies, SOME)
     assert torch.allclose(shared[0], (alone[0][0] + alone[2][0]) / 2, atol=1e-5)
     assert torch.allclose(shared[1], alone[1][1], atol=1e-5)
     with pytest.raises(ValueError, match="at least one modality"):
-        network.shared_anatomy(stack, torch.zeros_like(SOME))
+        network.anatomies(stack, torch.zeros_like(SOME))
 
 
 def test_an_imputed_modality_is_the_shared_codes_in_its_mean_style():
     imputer, stack = method(), images(8, 8, 8)
     network = imputer.autoencoder
     with torch.no_grad():
-        codes = network.quantise(network.shared_anatomy(stack, SOME))
+        codes = network.quantise(shared_anatomy(network.anatomies(stack, SOME), SOME))
         expected = network.decode(codes.values, network.mean_styles[[1, 1]], torch.tensor([1, 1]))
     assert torch.allclose(imputer.impute(stack, SOME)[0, 1], expected[0, 0], atol=1e-5)
 
 
-def test_the_mean_of_the_codes_is_decoded_each_as_likely_as_the_predictor_says():
-    imputer, stack = method((4, 6)), images(8, 8, 8)
-    imputer.predictor.sharpness.data.zero_()
-    imputer.predictor.head.bias.data[[3, 7]] = torch.tensor([50.0, 50.0])  # the others are as good as impossible
-    network = imputer.autoencoder
+def test_every_contrast_is_decoded_from_the_codes_that_are_near_its_predicted_anatomy():
+    imputer, stack = method((4, 8)), images(8, 8, 8)
+    network, wanted = imputer.autoencoder, torch.tensor([1, 1])
     with torch.no_grad():
-        codes = network.codes.expected(torch.zeros(2, 16, 2, 2, 2).index_fill(1, torch.tensor([3, 7]), 0.5))
-        expected = network.decode(codes, network.mean_styles[[1, 1]], torch.tensor([1, 1]))
+        imputer.sharpness.fill_(1e4)  # the nearest code alone
+        shared = shared_anatomy(network.anatomies(stack, SOME), SOME)
+        shift = torch.linspace(-2.0, 2.0, 6)
+        imputer.predictor.head.bias.unflatten(0, (3, 6))[1] = shift
+        codes = network.quantise(shared + shift[:, None, None, None]).values
+        assert not torch.equal(codes, network.quantise(shared).values)
+        expected = network.decode(codes, network.mean_styles[wanted], wanted)
+    assert torch.allclose(imputer.impute(stack, SOME)[0, 1], expected[0, 0], atol=1e-5)
+
+
+def test_the_mean_of_the_codes_is_decoded_each_as_likely_as_it_is_near():
+    imputer, stack = method((4, 8)), images(8, 8, 8)
+    network, wanted = imputer.autoencoder, torch.tensor([1, 1])
+    with torch.no_grad():
+        imputer.sharpness.zero_()  # all alike
+        codes = network.codes.expected(torch.full((2, 16, 2, 2, 2), 1 / 16))
+        expected = network.decode(codes, network.mean_styles[wanted], wanted)
     assert torch.allclose(imputer.impute(stack, SOME)[0, 1], expected[0, 0], atol=1e-5)
 
 
 def test_a_new_predictor_says_what_stage_one_does():
-    imputer, stack = method((4, 6)), images(8, 8, 8)
+    imputer, stack = method((4, 8)), images(8, 8, 8)
     network = imputer.autoencoder
     with torch.no_grad():
-        nearest = network.quantise(network.shared_anatomy(stack, SOME)).indices
-        assert torch.equal(imputer.code_logits(stack, SOME).argmax(1), nearest)
+        nearest = network.quantise(shared_anatomy(network.anatomies(stack, SOME), SOME)).indices
+        likeliest = imputer.code_logits(stack, SOME).argmax(2)
+    for modality in range(3):
+        assert torch.equal(likeliest[:, modality], nearest)
+
+
+def test_every_weight_of_the_predictor_learns_and_none_of_stage_one():
+    imputer, stack = method((4, 8)), images(8, 8, 8)
+    nn.init.normal_(imputer.predictor.head.weight)
+    imputer.code_logits(stack, SOME).square().mean().backward()
+    assert imputer.sharpness.grad.abs() > 0
+    for name, weight in imputer.predictor.named_parameters():
+        assert weight.grad is not None, name
+        assert torch.isfinite(weight.grad).all(), name
+    assert all(weight.grad is None for weight in imputer.autoencoder.parameters())
 
 
 def test_without_mean_styles_imputation_says_what_to_do():
@@ -274,8 +318,8 @@ def test_what_cannot_be_is_said_in_words():
         architecture(heads=3)
     with pytest.raises(ValueError, match="must be divisible by 4"):
         architecture(window=(8, 10, 8))
-    with pytest.raises(ValueError, match="as many as the autoencoder's"):
-        CodeIndexPredictor(3, architecture(), (4, 8, 8))
+    with pytest.raises(ValueError, match="heads do not divide 7 channels"):
+        method((4, 7))
 
 
 @pytest.mark.parametrize("options", [{}, {"encoder_attention": (), "decoder_attention": (), "middle_attention": ()}])
@@ -287,4 +331,4 @@ def test_attention_is_where_the_lists_say(options):
 
 
 def test_the_same_seed_makes_the_same_imputation():
-    assert torch.equal(method((4, 6)).impute(images(8, 8, 8), SOME), method((4, 6)).impute(images(8, 8, 8), SOME))
+    assert torch.equal(method((4, 8)).impute(images(8, 8, 8), SOME), method((4, 8)).impute(images(8, 8, 8), SOME))

@@ -84,7 +84,7 @@ FAULTS: dict[str, Callable[[Bench], None]] = {
     "two contrasts, of which one would be moved": lambda b: b.misalign(("t1", "t2")),
     "one input, which would be moved": lambda b: b.misalign(("t1", "t2", "pd"), "t1"),
     "a continuous autoencoder with a predictor of codes": lambda b: b.quantise({"quantise": False}, {}),
-    "a predictor with other stages than the autoencoder": lambda b: b.quantise({}, {"predictor_widths": (4,)}),
+    "a predictor whose widths the heads do not divide": lambda b: b.quantise({}, {"predictor_widths": (4, 7)}),
     "patches smaller than the window of SSIM": lambda b: b.quantise({}, {}, {"patch_size": (16, 16, 4)}),
     "a method that has not been trained": lambda b: b.ask_for("aginet.model", "aginet.score"),
 }

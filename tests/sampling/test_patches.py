@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mrisynth_pipeline.sampling.augmentation import AugmentationParameters, patch_flips
-from mrisynth_pipeline.sampling.patches import ImagePatches, PatchParameters, patch_samples
+from mrisynth_pipeline.sampling.patches import ImagePatches, PatchParameters, middle_windows, patch_samples
 
 
 def flips(**options) -> AugmentationParameters:
@@ -55,6 +55,13 @@ def test_a_validation_patch_is_the_middle_of_the_brain_and_always_the_same(store
     dataset, volumes = patch_samples(store, ["b"], parameters, augmented=False), store.open("b").volumes()
     for seed in (0, 1):
         assert np.array_equal(dataset[0, seed]["images"].numpy(), volumes[:, 4:8, 5:11, 8:16])
+
+
+def test_the_middle_window_is_cut_to_the_grid_and_none_is_the_whole_volume(store):
+    volumes = store.open("b").volumes()
+    assert np.array_equal(middle_windows(store, ["b"], (8, 6, 4))[0, 0]["images"].numpy(), volumes[:, 4:8, 5:11, 8:16])
+    for window in (None, (96, 96, 96)):
+        assert np.array_equal(middle_windows(store, ["a", "b"], window)[1, 3]["images"].numpy(), volumes)
 
 
 def test_patch_samples_fit_the_grid_and_are_mirrored_as_the_parameters_say(store):

@@ -29,9 +29,10 @@ SHARED = {
 }  # fmt: skip
 
 
-def training(of: str, gamma_spread: float = 0.0, **optimisation) -> VolumetricAutoencoding:
+def training(of: str, gamma_spread: float = 0.0, gain_spread: float = 0.0, **optimisation) -> VolumetricAutoencoding:
     lightning.seed_everything(0, verbose=False)
-    settings = SHARED | {"optimisation": SHARED["optimisation"] | optimisation, "gamma_spread": gamma_spread}
+    settings = SHARED | {"gamma_spread": gamma_spread, "gain_spread": gain_spread}
+    settings["optimisation"] = SHARED["optimisation"] | optimisation
     if of == "peer":
         return VolumetricAutoencoding(MonaiVQVAE(MODALITIES, PEER), VolumetricParameters(**settings))
     network = NeuroQuantAutoencoder(MODALITIES, OURS)
@@ -66,21 +67,30 @@ def test_both_learn_from_the_same_images_in_the_same_order(store, tmp_path, gamm
     assert not torch.allclose(seen["peer"][0], seen["peer"][1])
 
 
-def test_contrasts_are_varied_by_a_power_of_each_image_s_own():
+def test_contrasts_are_varied_by_a_power_and_a_factor_of_each_image_s_own():
     torch.manual_seed(0)
-    images, seen = torch.rand(1, 2, 8, 8, 8) * 0.8 + 0.1, []
+    images, seen = torch.rand(1, 2, 8, 8, 8) * 0.4 + 0.1, []
     images[:, :, :2] = 0.0
     batch = {"images": images, "present": torch.ones(1, 2, dtype=torch.bool)}
-    for spread in (0.0, 0.5):
-        module = training("peer", spread)
+    for spreads in ({}, {"gamma_spread": 0.3, "gain_spread": 0.2}):
+        module = training("peer", **spreads)
         module.log = lambda *_, **__: None
         module.losses = lambda shown, *_: seen.append(shown) or torch.zeros(())
         module.training_step(batch, 0)
-    plain, varied = seen
-    powers = varied[:, :, 2:].log() / plain[:, :, 2:].log()
-    assert torch.allclose(powers, powers[:, :, :1, :1, :1].expand_as(powers), atol=1e-3)
-    assert not torch.allclose(powers[0], powers[1], atol=1e-2)
-    assert (varied[:, :, :2] == 0).all()
+    plain, varied = (shown[:, 0] for shown in seen)
+    found = []
+    for before, after in zip(plain, varied, strict=True):
+        power, logarithm = np.polyfit(before[2:].log().flatten(), after[2:].log().flatten(), 1)
+        assert torch.allclose(after, np.exp(logarithm) * before**power, atol=1e-4)
+        found += [power, logarithm]
+    assert len({round(value, 2) for value in (*found, 0.0, 1.0)}) == 6, "powers or factors are alike, or are none"
+
+
+def test_a_factor_never_takes_an_image_beyond_1():
+    module, shown = training("peer", gain_spread=1.0), torch.ones(64, 1, 2, 2, 2)
+    varied = module._varied(shown, torch.Generator().manual_seed(0))
+    assert varied.max() == 1
+    assert 0.3 < (varied[:, 0, 0, 0, 0] == 1).float().mean() < 0.7
 
 
 def test_both_are_told_alike_how_wrong_a_reconstruction_is():

@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from mrisynth_pipeline.models.blocks.anatomy_predictor import AnatomyPredictor, shared_anatomy
 from mrisynth_pipeline.models.blocks.film import FiLM
 from mrisynth_pipeline.models.blocks.multiaxis import MultiAxisDecoder, MultiAxisEncoder
 from mrisynth_pipeline.models.blocks.quantisers import VectorCodes
@@ -41,6 +43,9 @@ class NeuroQuantArchitecture(Parameters):
     """Channels of the anatomy."""
     style_channels: int = Field(32, ge=1)
     """Channels of the style, and length of a modality's embedding."""
+    style_of: Literal["everything", "foreground"] = "everything"
+    """Where the style is the mean of: all positions (the release), or those in whose voxels there is something (ours):
+    how much background a field of view has does not belong to a contrast."""
     conditioning: Literal["film", "concat"] = "film"
     """How style and embedding reach the decoder: they scale and shift its features, or lie beside the codes."""
     film_hidden: int = Field(256, ge=1)
@@ -161,7 +166,12 @@ class NeuroQuantAutoencoder(ImageAutoencoder):
         """
         self.require_divisible(images.shape[3 if flat else 2 :])
         features = self.encoder(2 * images - 1, flat)
-        return self.to_anatomy(features), self.to_style(features).float().mean((2, 3, 4))
+        styles = self.to_style(features).float()
+        if self.architecture.style_of == "everything":
+            return self.to_anatomy(features), styles.mean((2, 3, 4))
+        share = F.adaptive_avg_pool3d((images > 0).float(), styles.shape[2:])
+        pooled = (share * styles).sum((2, 3, 4)) / share.sum((2, 3, 4)).clamp(min=1e-6)
+        return self.to_anatomy(features), pooled
 
     def quantise(self, anatomy: Float[Tensor, "batch anatomy d h w"], learn: bool = True) -> Codes:
         """The nearest codes; in training mode the codebook follows, unless ``learn`` is False."""
@@ -229,79 +239,39 @@ class NeuroQuantAutoencoder(ImageAutoencoder):
 
         return in_windows(pair, torch.cat([anatomy_of, style_of], dim=1), modality, self.architecture)
 
-    def shared_anatomy(
+    def anatomies(
         self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
-    ) -> Float[Tensor, "batch anatomy d h w"]:
-        """Mean over the available modalities of the anatomy before quantisation; the others are never looked at."""
-        total: Tensor | None = None
+    ) -> Float[Tensor, "batch modality anatomy d h w"]:
+        """Anatomy before quantisation of every available modality; 0 of the others, which are never looked at.
+
+        Raises:
+            ValueError: If a sample has nothing available.
+        """
+        if not available.any(1).all():
+            raise ValueError("at least one modality of every sample must be available")
+        size = (n // self.architecture.reduction for n in images.shape[2:])
+        found = torch.zeros(*available.shape, self.architecture.anatomical_channels, *size, device=images.device)
         for m in available.any(0).nonzero()[:, 0].tolist():
             have = available[:, m].nonzero()[:, 0]
-            anatomy = self.encode(images[have, m : m + 1])[0].float()
-            if total is None:
-                total = anatomy.new_zeros(len(images), *anatomy.shape[1:])
-            total = total.index_add(0, have, anatomy)
-        if total is None or not available.any(1).all():
-            raise ValueError("at least one modality of every sample must be available")
-        return total / available.sum(1)[:, None, None, None, None]
-
-
-class CodeIndexPredictor(nn.Module):
-    """Stage II: which code at every position, from zero-filled images and what of them is available.
-
-    Codes of a codebook have no order, so there is nothing to grade: one class per code. It starts from what Stage I
-    makes of the available images, the nearer a code to their mean anatomy the likelier, and learns what to correct.
-
-    Args:
-        n_modalities: Contrasts in the stack.
-        architecture: Of the autoencoder whose codes are predicted.
-        widths: Channels of the stages, as many as the autoencoder has.
-
-    Raises:
-        ValueError: If the number of stages differs, or the architecture is continuous.
-    """
-
-    def __init__(self, n_modalities: int, architecture: NeuroQuantArchitecture, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        if not architecture.quantise:
-            raise ValueError("continuous anatomy has no code indices to predict: build the model with quantise=True")
-        if len(widths) != len(architecture.widths):
-            raise ValueError(f"predictor_widths={widths} must be as many as the autoencoder's {architecture.widths}")
-        self.encoder = MultiAxisEncoder(2 * n_modalities, widths, **architecture.trunk("encoder"))
-        self.head = nn.Conv3d(widths[-1], architecture.codebook_size, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-        self.sharpness = nn.Parameter(torch.tensor(10.0))
-
-    def forward(
-        self,
-        images: Float[Tensor, "batch modality z y x"],
-        available: Bool[Tensor, "batch modality"],
-        nearness: Float[Tensor, "batch code d h w"],
-    ) -> Float[Tensor, "batch code d h w"]:
-        """Logits of every code; what is not available is never looked at.
-
-        Args:
-            images: Stacks in [0, 1].
-            available: What may be looked at.
-            nearness: Of every code to the mean anatomy of the available images, from ``VectorCodes.nearness``.
-        """
-        there = available[:, :, None, None, None].expand_as(images)
-        shown = torch.where(there, 2 * images - 1, 0.0)
-        correction = self.head(self.encoder(torch.cat([shown, there.to(shown.dtype)], dim=1)))
-        return self.sharpness * nearness + correction.float()
+            found[have, m] = self.encode(images[have, m : m + 1])[0].float()
+        return found
 
 
 class NeuroQuant(Imputer):
     """Missing contrasts from the anatomy of the available ones, in the mean style of the training images.
 
-    The codes are those nearest to the mean of the available modalities' anatomies or, with a predictor (Stage II), the
-    mean of all codes, each as likely as the predictor says (ours: in squared error better than the likeliest one).
+    The codes are those nearest to the mean of the available modalities' anatomies. With a predictor (Stage II) every
+    contrast is decoded from codes of its own: the mean of all, each the likelier the nearer it is to the predicted
+    anatomy (ours: in squared error better than the likeliest one).
     Volumes larger than the window are imputed window by window, blended by Gaussian weights.
 
     Args:
         modalities: Contrasts in channel order.
         architecture: Sizes and switches, or a mapping of them (from a model card).
-        predictor_widths: Channels of the code predictor's stages; ``None`` for none.
+        predictor_widths: Channels of the predictor's blocks; ``None`` for no predictor.
+
+    Raises:
+        ValueError: If a predictor is wanted and the anatomy is continuous, or the heads do not divide its widths.
     """
 
     name = "neuroquant"
@@ -319,7 +289,18 @@ class NeuroQuant(Imputer):
         self.autoencoder = NeuroQuantAutoencoder(self.modalities, self.architecture)
         self.predictor = None
         if self.predictor_widths is not None:
-            self.predictor = CodeIndexPredictor(len(self.modalities), self.architecture, self.predictor_widths)
+            if not a.quantise:
+                raise ValueError("continuous anatomy has no codes to predict: build the model with quantise=True")
+            self.predictor = AnatomyPredictor(
+                len(self.modalities),
+                a.anatomical_channels,
+                self.predictor_widths,
+                a.heads,
+                a.norm_groups,
+                a.gradient_checkpointing,
+            )
+            self.sharpness = nn.Parameter(torch.tensor(10.0))
+            """By how much a nearer code is likelier: what nearness is multiplied with."""
 
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values."""
@@ -327,32 +308,37 @@ class NeuroQuant(Imputer):
             "predictor_widths": None if self.predictor_widths is None else list(self.predictor_widths)
         }
 
-    def anatomy(
+    def codes(
         self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
-    ) -> Float[Tensor, "batch anatomy d h w"]:
-        """Codes for the decoder, from what is available, in one pass."""
+    ) -> Float[Tensor, "batch modality anatomy d h w"]:
+        """What each modality is decoded from, in one pass."""
         if self.predictor is None:
-            return self.autoencoder.quantise(self.autoencoder.shared_anatomy(images, available), learn=False).values
-        return self.autoencoder.codes.expected(self.code_logits(images, available).softmax(1))
+            shared = shared_anatomy(self.autoencoder.anatomies(images, available), available)
+            values = self.autoencoder.quantise(shared, learn=False).values
+            return values[:, None].expand(-1, len(self.modalities), -1, -1, -1, -1)
+        likely = self.code_logits(images, available).softmax(2)
+        return self.autoencoder.codes.expected(likely.flatten(0, 1)).unflatten(0, likely.shape[:2])
 
     def code_logits(
         self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
-    ) -> Float[Tensor, "batch code d h w"]:
-        """What the predictor says of every code, in one pass; Stage I gets no gradient."""
+    ) -> Float[Tensor, "batch modality code d h w"]:
+        """What the predictor says of every code of every modality, in one pass; Stage I gets no gradient."""
         with torch.no_grad():
-            nearness = self.autoencoder.codes.nearness(self.autoencoder.shared_anatomy(images, available))
-        return self.predictor(images, available, nearness)
+            anatomies = self.autoencoder.anatomies(images, available)
+        predicted = self.predictor(anatomies, available)
+        nearness = self.autoencoder.codes.nearness(predicted.flatten(0, 1)).unflatten(0, predicted.shape[:2])
+        return self.sharpness * nearness
 
     def complete(
         self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch modality z y x"]:
         """Images in which each modality that a sample lacks is decoded, in one pass; the others are 0."""
-        codes = self.anatomy(images, available)
+        codes = self.codes(images, available)
         made = images.new_zeros(images.shape)
         for m in (~available).any(0).nonzero()[:, 0].tolist():
             lacking = (~available[:, m]).nonzero()[:, 0]
             which = torch.full_like(lacking, m)
-            decoded = self.autoencoder.decode(codes[lacking], self.autoencoder.mean_style(which), which)
+            decoded = self.autoencoder.decode(codes[lacking, m], self.autoencoder.mean_style(which), which)
             made[lacking, m] = decoded[:, 0].to(made.dtype)
         return made
 

@@ -1,5 +1,6 @@
 """Random 3D patches of subject files for volumetric training."""
 
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -136,10 +137,19 @@ def patch_samples(
         ValueError: If an augmentation is on that only slices can have.
     """
     flips = patch_flips(parameters.augmentation) if augmented else {}
-    size = tuple(reversed(parameters.patch_size))
-    if subjects:
-        size = tuple(min(n, full) for n, full in zip(size, store.open(subjects[0]).shape[1:], strict=True))
+    size = _within(parameters.patch_size, store, subjects)
     return ImagePatches(store, subjects, size, parameters.tumour_share, flips, random=augmented)
+
+
+def middle_windows(store: SubjectStore, subjects: Sequence[str], window: tuple[int, int, int] | None) -> ImagePatches:
+    """The window (x, y, z) in the middle of each subject's brain, as the scans are; ``None``: whole volumes."""
+    return ImagePatches(store, subjects, _within(window or (sys.maxsize,) * 3, store, subjects), random=False)
+
+
+def _within(patch_size: tuple[int, int, int], store: SubjectStore, subjects: Sequence[str]) -> tuple[int, int, int]:
+    """A size (x, y, z) as (z, y, x), cut to the grid that the subjects are on."""
+    size = patch_size[::-1]
+    return tuple(map(min, size, store.open(subjects[0]).shape[1:])) if subjects else size
 
 
 def subjects_with(store: SubjectStore, subjects: Sequence[str], at_least: int) -> list[str]:

@@ -36,8 +36,8 @@ class IndexPredictionParameters(PatchParameters):
     """Transforms of the training samples; patches take the flips alone."""
     patch_size: tuple[int, int, int] = (144, 192, 144)
     """Training patch (x, y, z) in voxels; cut to the model grid where that is smaller."""
-    predictor_widths: tuple[int, ...] | None = (64, 128, 256, 256)
-    """Channels of the predictor's stages, as many as the autoencoder has. Null trains no predictor: imputation then
+    predictor_widths: tuple[int, ...] | None = Field((256, 256, 256, 256), min_length=1)
+    """Channels of the predictor's blocks, at the resolution of the codes. Null trains no predictor: imputation then
     takes the codes nearest to the mean anatomy of what is available."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the truth that is spread over all codes."""
@@ -46,8 +46,8 @@ class IndexPredictionParameters(PatchParameters):
 class IndexPrediction(ImputationTraining):
     """Trains the predictor of a :class:`NeuroQuant`; its autoencoder is frozen.
 
-    The truth are the codes nearest to the mean anatomy of all modalities that a subject has. The predictor is shown
-    some of them, at least one and never all (unless there is only one).
+    The truth are the codes of every modality that a subject has and the predictor is not shown: it sees at least one,
+    and never all.
 
     Args:
         method: Both stages, the mean styles filled in; only ``method.predictor`` learns.
@@ -66,15 +66,15 @@ class IndexPrediction(ImputationTraining):
 
     def configure_optimizers(self) -> Any:
         """AdamW with a cosine, stepped after every batch."""
-        return self.adamw_each_step(list(self.method.predictor.parameters()))
+        return self.adamw_each_step([weight for weight in self.method.parameters() if weight.requires_grad])
 
     @torch.no_grad()
     def truth(
-        self, images: Float[Tensor, "batch modality z y x"], present: Bool[Tensor, "batch modality"]
-    ) -> Int[Tensor, "batch d h w"]:
-        """Indices of the codes of all that is there."""
-        anatomy = self.method.autoencoder.shared_anatomy(images, present)
-        return self.method.autoencoder.quantise(anatomy, learn=False).indices
+        self, images: Float[Tensor, "batch modality z y x"], hidden: Bool[Tensor, "batch modality"]
+    ) -> Int[Tensor, "hidden d h w"]:
+        """Indices of the codes of what is hidden, samples first."""
+        which = hidden.nonzero()
+        return self.method.autoencoder.tokens(images[which[:, 0], which[:, 1], None])
 
     def _padded(self, batch: dict[str, Tensor]) -> Tensor:
         return padded(batch["images"], self.method.divisor)
@@ -83,8 +83,8 @@ class IndexPrediction(ImputationTraining):
         """Cross-entropy of the predicted codes."""
         images, present = self._padded(batch), batch["present"]
         available = draw_inputs(present, self.step_generator()).to(images.device)
-        truth = self.truth(images, present)
-        logits = self.method.code_logits(images, available)
+        hidden = present & ~available
+        truth, logits = self.truth(images, hidden), self.method.code_logits(images, available)[hidden]
         loss = F.cross_entropy(logits, truth, label_smoothing=self.settings.label_smoothing)
         self.log("train_loss", loss.detach(), prog_bar=True)
         self.log("train_code_accuracy", (logits.argmax(1) == truth).float().mean(), prog_bar=True)
@@ -105,11 +105,10 @@ class IndexPrediction(ImputationTraining):
         """Cross-entropy and accuracy of the codes, and the PSNR of the modalities that were hidden."""
         images, present = self._padded(batch), batch["present"]
         available = self._validation_inputs(present)
-        truth, logits = self.truth(images, present), self.method.code_logits(images, available)
+        hidden = present & ~available
+        truth, logits = self.truth(images, hidden), self.method.code_logits(images, available)[hidden]
         size = {"batch_size": len(images)}
         self.log("val_loss", F.cross_entropy(logits, truth), **size)
         self.log("val_code_accuracy", (logits.argmax(1) == truth).float().mean(), prog_bar=True, **size)
-        hidden = present & ~available
-        if hidden.any():
-            made = self.method.complete(images, available)[(..., *(slice(n) for n in batch["images"].shape[2:]))]
-            self.log("val_psnr_missing", image_psnr(made, batch["images"], hidden), prog_bar=True, **size)
+        made = self.method.complete(images, available)[(..., *(slice(n) for n in batch["images"].shape[2:]))]
+        self.log("val_psnr_missing", image_psnr(made, batch["images"], hidden), prog_bar=True, **size)

@@ -8,19 +8,15 @@ from mrisynth_pipeline.models.neuroquant import NeuroQuantAutoencoder
 
 
 @torch.inference_mode()
-def remember_styles(
-    autoencoder: NeuroQuantAutoencoder, samples: Dataset, draws: int = 4, seed: int = 0
-) -> NeuroQuantAutoencoder:
+def remember_styles(autoencoder: NeuroQuantAutoencoder, samples: Dataset) -> NeuroQuantAutoencoder:
     """Fill in the mean style of every modality, which imputation decodes with; call it when the training is over.
 
-    A style is a mean over all that the encoder is shown, background included, so the samples should be of the kind that
-    imputation will see: patches of the size of its windows.
+    A style is a mean over what the encoder is shown, so the samples must be what imputation shows it: windows, not
+    training patches.
 
     Args:
         autoencoder: The trained network, on any device.
-        samples: Patches of the training subjects, such as those it was trained on; asked for as ``(index, seed)``.
-        draws: Patches per subject.
-        seed: Of the draws.
+        samples: One window of each training subject, neither mirrored nor varied; asked for as ``(index, seed)``.
 
     Returns:
         The same network.
@@ -33,12 +29,11 @@ def remember_styles(
     total = torch.zeros_like(autoencoder.mean_styles)
     count = torch.zeros(len(total), device=device)
     for index in range(len(samples)):
-        for draw in range(draws):
-            sample = samples[index, (seed * 1_000_003 + index) * 1_009 + draw]
-            for m in sample["present"].nonzero()[:, 0].tolist():
-                image = padded(sample["images"][None, m : m + 1].to(device), autoencoder.architecture.reduction)
-                total[m] += autoencoder.encode(image)[1][0]
-                count[m] += 1
+        sample = samples[index, 0]
+        for m in sample["present"].nonzero()[:, 0].tolist():
+            image = padded(sample["images"][None, m : m + 1].to(device), autoencoder.architecture.reduction)
+            total[m] += autoencoder.encode(image)[1][0]
+            count[m] += 1
     if lacking := [name for name, n in zip(autoencoder.modalities, count.tolist(), strict=True) if not n]:
         raise ValueError(f"no training subject has {', '.join(lacking)}: its mean style cannot be known")
     autoencoder.mean_styles.copy_(total / count[:, None])

@@ -43,6 +43,9 @@ class VolumetricParameters(PatchParameters):
     gamma_spread: float = Field(0.0, ge=0)
     """Ours: every image is raised to a power whose logarithm has this standard deviation, so that a network that saw
     few subjects has met more contrasts than theirs."""
+    gain_spread: float = Field(0.0, ge=0)
+    """Ours, likewise: every image is multiplied by a number whose logarithm has this standard deviation; what exceeds
+    1 is cut."""
     foreground_weight: float = Field(5.0, gt=0)
     """Weight of a voxel that is not 0, against 1 of the background, in every absolute error."""
     similarity_weight: float = Field(0.5, ge=0)
@@ -101,11 +104,14 @@ class VolumetricAutoencoding(ImputationTraining):
     def _varied(
         self, images: Float[Tensor, "pairs 1 z y x"], generator: torch.Generator
     ) -> Float[Tensor, "pairs 1 z y x"]:
-        """Images of other contrast, each by a power of its own; 0 and 1 stay."""
-        if not self.settings.gamma_spread:
+        """Images of other contrast, each by a power and a factor of its own; 0 stays."""
+        p = self.settings
+        if not (p.gamma_spread or p.gain_spread):
             return images
-        logarithms = self.settings.gamma_spread * torch.randn(len(images), generator=generator)
-        return images ** logarithms.exp().to(images.device)[:, None, None, None, None]
+        spreads = torch.tensor([[p.gamma_spread], [p.gain_spread]])
+        factors = (spreads * torch.randn(2, len(images), generator=generator)).exp().to(images.device)
+        powers, gains = factors[..., None, None, None, None]
+        return (gains * images**powers).clamp(max=1.0)
 
     def losses(
         self, images: Float[Tensor, "pairs 1 z y x"], modality: Int[Tensor, " pairs"], generator: torch.Generator

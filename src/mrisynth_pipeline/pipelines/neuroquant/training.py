@@ -14,7 +14,13 @@ from mrisynth_pipeline.models.neuroquant import NeuroQuant, NeuroQuantArchitectu
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.study import seed_training, training_identity
 from mrisynth_pipeline.pipelines.training import trained
-from mrisynth_pipeline.sampling.patches import ImagePatches, PatchParameters, patch_samples, subjects_with
+from mrisynth_pipeline.sampling.patches import (
+    ImagePatches,
+    PatchParameters,
+    middle_windows,
+    patch_samples,
+    subjects_with,
+)
 from mrisynth_pipeline.training.anatomical import AnatomicalAutoencoding, AnatomicalParameters
 from mrisynth_pipeline.training.index_prediction import IndexPrediction, IndexPredictionParameters
 from mrisynth_pipeline.training.similarity_loss import WINDOW
@@ -66,7 +72,7 @@ def train_anatomical_autoencoder(
         training_identity(study, architecture, parameters),
         tracked_as,
     )
-    remember_styles(network, samples[0], seed=parameters.optimisation.seed)
+    remember_styles(network, middle_windows(subjects, members, architecture.window))
     return model, history
 
 
