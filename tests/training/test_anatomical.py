@@ -261,8 +261,10 @@ def test_a_killed_training_resumes_as_if_nothing_had_happened(tmp_path):
 def loss_of_hidden_codes(stage2: IndexPrediction) -> torch.Tensor:
     """Cross-entropy of the codes of the last contrast of complete subjects, when the others are shown."""
     images = torch.stack([Blobs()[index, 0]["images"] for index in (1, 2, 4, 5)])
-    hidden = torch.tensor([False, False, True]).expand(4, 3)
-    return F.cross_entropy(stage2.method.code_logits(images, ~hidden)[hidden], stage2.truth(images, hidden))
+    anatomies, truth = stage2.truth(images, torch.ones(4, 3, dtype=torch.bool))
+    available = torch.tensor([True, True, False]).expand(4, 3)
+    anatomies[:, 2] = 0
+    return F.cross_entropy(stage2.method.code_logits(anatomies, available)[:, 2], truth[:, 2])
 
 
 @pytest.mark.parametrize("quantise", [True, False])
@@ -301,13 +303,34 @@ def test_stage_two_needs_a_predictor():
         IndexPrediction(NeuroQuant(MODALITIES, SMALL), IndexPredictionParameters())
 
 
-def test_the_truth_of_stage_two_are_the_codes_of_what_is_hidden():
+def test_the_truth_of_stage_two_are_the_codes_of_what_is_there():
     method = NeuroQuant(MODALITIES, SMALL, predictor_widths=(4, 8))
     module, sample = IndexPrediction(method, IndexPredictionParameters(optimisation=OPTIMISATION)), batch(0, 1)
-    hidden = torch.tensor([[False, True, True], [True, False, False]])
-    truth = module.train().truth(sample["images"], hidden)
-    alone = [sample["images"][row : row + 1, m : m + 1] for row, m in ((0, 1), (0, 2), (1, 0))]
-    assert torch.equal(truth, torch.cat([method.autoencoder.tokens(image) for image in alone]))
+    _, indices = module.train().truth(sample["images"], sample["present"])
+    for row, modality in sample["present"].nonzero().tolist():
+        alone = method.autoencoder.tokens(sample["images"][row : row + 1, modality : modality + 1])
+        assert torch.equal(indices[row : row + 1, modality], alone)
+
+
+def test_stage_two_is_asked_for_nothing_that_it_is_shown():
+    method = NeuroQuant(MODALITIES, SMALL, predictor_widths=(4, 8))
+    module = IndexPrediction(method, IndexPredictionParameters(optimisation=OPTIMISATION, subsets=3))
+    module.log, asked = (lambda *_, **__: None), []
+    inner = method.code_logits
+
+    def keep(anatomies: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
+        asked.append((anatomies, available))
+        return inner(anatomies, available)
+
+    method.code_logits = keep
+    sample = batch(0, 1)
+    assert torch.isfinite(module.training_step(sample, 0))
+    ((anatomies, available),) = asked
+    assert available.shape == (6, 3)
+    assert (available.sum(1) >= 1).all()
+    assert (available & ~sample["present"].repeat_interleave(3, 0)).sum() == 0
+    assert not anatomies[~available].any()
+    assert anatomies[available].flatten(1).any(1).all()
 
 
 def test_mean_styles_are_means_over_what_is_there():

@@ -312,19 +312,22 @@ class NeuroQuant(Imputer):
         self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch modality anatomy d h w"]:
         """What each modality is decoded from, in one pass."""
+        anatomies = self.autoencoder.anatomies(images, available)
         if self.predictor is None:
-            shared = shared_anatomy(self.autoencoder.anatomies(images, available), available)
-            values = self.autoencoder.quantise(shared, learn=False).values
-            return values[:, None].expand(-1, len(self.modalities), -1, -1, -1, -1)
-        likely = self.code_logits(images, available).softmax(2)
+            values = self.autoencoder.quantise(shared_anatomy(anatomies, available), learn=False).values
+            return values[:, None].expand_as(anatomies)
+        likely = self.code_logits(anatomies, available).softmax(2)
         return self.autoencoder.codes.expected(likely.flatten(0, 1)).unflatten(0, likely.shape[:2])
 
     def code_logits(
-        self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
+        self, anatomies: Float[Tensor, "batch modality anatomy d h w"], available: Bool[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch modality code d h w"]:
-        """What the predictor says of every code of every modality, in one pass; Stage I gets no gradient."""
-        with torch.no_grad():
-            anatomies = self.autoencoder.anatomies(images, available)
+        """What the predictor says of every code of every modality.
+
+        Args:
+            anatomies: Before quantisation, 0 of what is not available.
+            available: What may be looked at.
+        """
         predicted = self.predictor(anatomies, available)
         nearness = self.autoencoder.codes.nearness(predicted.flatten(0, 1)).unflatten(0, predicted.shape[:2])
         return self.sharpness * nearness

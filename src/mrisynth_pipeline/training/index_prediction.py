@@ -39,6 +39,8 @@ class IndexPredictionParameters(PatchParameters):
     predictor_widths: tuple[int, ...] | None = Field((256, 256, 256, 256), min_length=1)
     """Channels of the predictor's blocks, at the resolution of the codes. Null trains no predictor: imputation then
     takes the codes nearest to the mean anatomy of what is available."""
+    subsets: int = Field(4, ge=1)
+    """Choices of what is shown that a step learns from, of the same patches: they are encoded only once."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the truth that is spread over all codes."""
 
@@ -70,21 +72,37 @@ class IndexPrediction(ImputationTraining):
 
     @torch.no_grad()
     def truth(
-        self, images: Float[Tensor, "batch modality z y x"], hidden: Bool[Tensor, "batch modality"]
-    ) -> Int[Tensor, "hidden d h w"]:
-        """Indices of the codes of what is hidden, samples first."""
-        which = hidden.nonzero()
-        return self.method.autoencoder.tokens(images[which[:, 0], which[:, 1], None])
+        self, images: Float[Tensor, "batch modality z y x"], present: Bool[Tensor, "batch modality"]
+    ) -> tuple[Float[Tensor, "batch modality anatomy d h w"], Int[Tensor, "batch modality d h w"]]:
+        """Anatomy before quantisation and indices of the codes of all that is there; of the rest they mean nothing."""
+        autoencoder = self.method.autoencoder
+        anatomies = autoencoder.anatomies(images, present)
+        indices = autoencoder.quantise(anatomies.flatten(0, 1), learn=False).indices
+        return anatomies, indices.unflatten(0, present.shape)
+
+    def _hidden(
+        self,
+        anatomies: Float[Tensor, "batch modality anatomy d h w"],
+        indices: Int[Tensor, "batch modality d h w"],
+        present: Bool[Tensor, "batch modality"],
+        available: Bool[Tensor, "batch modality"],
+    ) -> tuple[Float[Tensor, "hidden code d h w"], Int[Tensor, "hidden d h w"]]:
+        """Logits and truth of what is there but not shown."""
+        shown, hidden = available[:, :, None, None, None, None], present & ~available
+        return self.method.code_logits(anatomies * shown, available)[hidden], indices[hidden]
 
     def _padded(self, batch: dict[str, Tensor]) -> Tensor:
         return padded(batch["images"], self.method.divisor)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Float[Tensor, ""]:
-        """Cross-entropy of the predicted codes."""
-        images, present = self._padded(batch), batch["present"]
-        available = draw_inputs(present, self.step_generator()).to(images.device)
-        hidden = present & ~available
-        truth, logits = self.truth(images, hidden), self.method.code_logits(images, available)[hidden]
+        """Cross-entropy of the codes of what is not shown."""
+        several = self.settings.subsets
+        anatomies, indices = (
+            each.repeat_interleave(several, 0) for each in self.truth(self._padded(batch), batch["present"])
+        )
+        present = batch["present"].repeat_interleave(several, 0)
+        available = draw_inputs(present, self.step_generator()).to(anatomies.device)
+        logits, truth = self._hidden(anatomies, indices, present, available)
         loss = F.cross_entropy(logits, truth, label_smoothing=self.settings.label_smoothing)
         self.log("train_loss", loss.detach(), prog_bar=True)
         self.log("train_code_accuracy", (logits.argmax(1) == truth).float().mean(), prog_bar=True)
@@ -105,10 +123,9 @@ class IndexPrediction(ImputationTraining):
         """Cross-entropy and accuracy of the codes, and the PSNR of the modalities that were hidden."""
         images, present = self._padded(batch), batch["present"]
         available = self._validation_inputs(present)
-        hidden = present & ~available
-        truth, logits = self.truth(images, hidden), self.method.code_logits(images, available)[hidden]
+        logits, truth = self._hidden(*self.truth(images, present), present, available)
         size = {"batch_size": len(images)}
         self.log("val_loss", F.cross_entropy(logits, truth), **size)
         self.log("val_code_accuracy", (logits.argmax(1) == truth).float().mean(), prog_bar=True, **size)
         made = self.method.complete(images, available)[(..., *(slice(n) for n in batch["images"].shape[2:]))]
-        self.log("val_psnr_missing", image_psnr(made, batch["images"], hidden), prog_bar=True, **size)
+        self.log("val_psnr_missing", image_psnr(made, batch["images"], present & ~available), prog_bar=True, **size)
