@@ -262,7 +262,7 @@ class NeuroQuant(Imputer):
 
     The codes are those nearest to the mean of the available modalities' anatomies. With a predictor (Stage II) every
     contrast is decoded from codes of its own: the mean of all, each the likelier the nearer it is to the predicted
-    anatomy (ours: in squared error better than the likeliest one).
+    anatomy, and the more so the surer the predictor (ours: in squared error better than the likeliest one).
     Volumes larger than the window are imputed window by window, blended by Gaussian weights.
 
     Args:
@@ -299,8 +299,6 @@ class NeuroQuant(Imputer):
                 a.norm_groups,
                 a.gradient_checkpointing,
             )
-            self.sharpness = nn.Parameter(torch.tensor(10.0))
-            """By how much a nearer code is likelier: what nearness is multiplied with."""
 
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values."""
@@ -328,9 +326,9 @@ class NeuroQuant(Imputer):
             anatomies: Before quantisation, 0 of what is not available.
             available: What may be looked at.
         """
-        predicted = self.predictor(anatomies, available)
+        predicted, sharpness = self.predictor(anatomies, available)
         nearness = self.autoencoder.codes.nearness(predicted.flatten(0, 1)).unflatten(0, predicted.shape[:2])
-        return self.sharpness * nearness
+        return sharpness[:, :, None] * nearness
 
     def complete(
         self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]

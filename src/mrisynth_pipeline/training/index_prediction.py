@@ -68,7 +68,7 @@ class IndexPrediction(ImputationTraining):
 
     def configure_optimizers(self) -> Any:
         """AdamW with a cosine, stepped after every batch."""
-        return self.adamw_each_step([weight for weight in self.method.parameters() if weight.requires_grad])
+        return self.adamw_each_step(list(self.method.predictor.parameters()))
 
     @torch.no_grad()
     def truth(

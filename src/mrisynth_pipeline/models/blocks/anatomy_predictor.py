@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from mrisynth_pipeline.models.blocks.axial_attention import MultiAxisAttention
 from mrisynth_pipeline.models.blocks.multiaxis import Chain, MultiAxisResidualBlock
 
+UNSURE = 3.0
+"""Sharpness of a predictor that has learned nothing: about what the mean anatomy deserves, in cross-entropy (ours)."""
+
 
 def shared_anatomy(
     anatomies: Float[Tensor, "batch modality channel d h w"], available: Bool[Tensor, "batch modality"]
@@ -19,10 +22,11 @@ def shared_anatomy(
 
 
 class AnatomyPredictor(nn.Module):
-    """The anatomy of every modality, from the anatomies of the available ones.
+    """The anatomy of every modality, from the anatomies of the available ones, and how sure that is.
 
     It works at the resolution of the codes and says by how much each modality's anatomy differs from the mean of the
-    available ones. A new one says: not at all.
+    available ones: a linear map of all of them, and what the blocks add to it. A new one says: not at all, and is not
+    sure.
 
     Args:
         n_modalities: Contrasts.
@@ -46,21 +50,33 @@ class AnatomyPredictor(nn.Module):
         checkpointing: bool,
     ) -> None:
         super().__init__()
-        self.stem = nn.Conv3d(n_modalities * (channels + 1), widths[0], 1)
+        inputs = outputs = n_modalities * (channels + 1)  # with availability; with sharpness
+        self.straight = nn.Conv3d(inputs, outputs, 1)
+        self.stem = nn.Conv3d(inputs, widths[0], 1)
         parts: list[nn.Module] = []
         for before, width in zip((widths[0], *widths), widths, strict=False):
             parts.append(MultiAxisResidualBlock(before, width, norm_groups))
             parts.append(MultiAxisAttention(width, heads, math.gcd(norm_groups, width)))
         self.blocks = Chain(parts, checkpointing)
-        self.head = nn.Conv3d(widths[-1], n_modalities * channels, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = nn.Conv3d(widths[-1], outputs, 1)
+        for last in (self.straight, self.head):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
 
     def forward(
         self, anatomies: Float[Tensor, "batch modality channel d h w"], available: Bool[Tensor, "batch modality"]
-    ) -> Float[Tensor, "batch modality channel d h w"]:
-        """Anatomy before quantisation of every modality; what is not available must be 0 in ``anatomies``."""
+    ) -> tuple[Float[Tensor, "batch modality channel d h w"], Float[Tensor, "batch modality d h w"]]:
+        """Anatomy before quantisation of every modality, and how much likelier a nearer code is there.
+
+        The second, positive, is what nearness (``VectorCodes.nearness``) is multiplied with.
+
+        Args:
+            anatomies: Before quantisation, 0 of what is not available.
+            available: What may be looked at.
+        """
         there = available[:, :, None, None, None].expand(-1, -1, *anatomies.shape[3:]).to(anatomies.dtype)
-        features = self.blocks(self.stem(torch.cat([anatomies.flatten(1, 2), there], dim=1)))
-        differences = self.head(features).float().view_as(anatomies)
-        return shared_anatomy(anatomies, available)[:, None] + differences
+        given = torch.cat([anatomies.flatten(1, 2), there], dim=1)
+        said = self.straight(given) + self.head(self.blocks(self.stem(given)))
+        said = said.float().unflatten(1, (anatomies.shape[1], -1))
+        differences, sharpness = said[:, :, :-1], UNSURE * said[:, :, -1].exp()
+        return shared_anatomy(anatomies, available)[:, None] + differences, sharpness
