@@ -180,10 +180,10 @@ def test_every_contrast_is_decoded_from_the_codes_that_are_near_its_predicted_an
     imputer, stack = method((4, 8)), images(8, 8, 8)
     network, wanted = imputer.autoencoder, torch.tensor([1, 1])
     with torch.no_grad():
-        said = imputer.predictor.head.bias.unflatten(0, (3, 7))[1]
+        imputer.predictor.sharpness.fill_(1e4)  # the nearest code alone
         shared = shared_anatomy(network.anatomies(stack, SOME), SOME)
         shift = torch.linspace(-2.0, 2.0, 6)
-        said[:-1], said[-1] = shift, 9.0  # sure: the nearest code alone
+        imputer.predictor.head.bias.unflatten(0, (3, 6))[1] = shift
         codes = network.quantise(shared + shift[:, None, None, None]).values
         assert not torch.equal(codes, network.quantise(shared).values)
         expected = network.decode(codes, network.mean_styles[wanted], wanted)
@@ -194,7 +194,7 @@ def test_the_mean_of_the_codes_is_decoded_each_as_likely_as_it_is_near():
     imputer, stack = method((4, 8)), images(8, 8, 8)
     network, wanted = imputer.autoencoder, torch.tensor([1, 1])
     with torch.no_grad():
-        imputer.predictor.head.bias.unflatten(0, (3, 7))[1, -1] = -99.0  # not sure at all: all alike
+        imputer.predictor.sharpness.zero_()  # all alike
         codes = network.codes.expected(torch.full((2, 16, 2, 2, 2), 1 / 16))
         expected = network.decode(codes, network.mean_styles[wanted], wanted)
     assert torch.allclose(imputer.impute(stack, SOME)[0, 1], expected[0, 0], atol=1e-5)

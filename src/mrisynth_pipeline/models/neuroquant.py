@@ -262,7 +262,7 @@ class NeuroQuant(Imputer):
 
     The codes are those nearest to the mean of the available modalities' anatomies. With a predictor (Stage II) every
     contrast is decoded from codes of its own: the mean of all, each the likelier the nearer it is to the predicted
-    anatomy, and the more so the surer the predictor (ours: in squared error better than the likeliest one).
+    anatomy (ours: in squared error better than the likeliest one).
     Volumes larger than the window are imputed window by window, blended by Gaussian weights.
 
     Args:
@@ -326,9 +326,9 @@ class NeuroQuant(Imputer):
             anatomies: Before quantisation, 0 of what is not available.
             available: What may be looked at.
         """
-        predicted, sharpness = self.predictor(anatomies, available)
+        predicted = self.predictor(anatomies, available)
         nearness = self.autoencoder.codes.nearness(predicted.flatten(0, 1)).unflatten(0, predicted.shape[:2])
-        return sharpness[:, :, None] * nearness
+        return self.predictor.sharpness * nearness
 
     def complete(
         self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]

@@ -10,9 +10,6 @@ from torch import Tensor, nn
 from mrisynth_pipeline.models.blocks.axial_attention import MultiAxisAttention
 from mrisynth_pipeline.models.blocks.multiaxis import Chain, MultiAxisResidualBlock
 
-UNSURE = 3.0
-"""Sharpness of a predictor that has learned nothing: about what the mean anatomy deserves, in cross-entropy (ours)."""
-
 
 def shared_anatomy(
     anatomies: Float[Tensor, "batch modality channel d h w"], available: Bool[Tensor, "batch modality"]
@@ -22,11 +19,10 @@ def shared_anatomy(
 
 
 class AnatomyPredictor(nn.Module):
-    """The anatomy of every modality, from the anatomies of the available ones, and how sure that is.
+    """The anatomy of every modality, from the anatomies of the available ones.
 
     It works at the resolution of the codes and says by how much each modality's anatomy differs from the mean of the
-    available ones: a linear map of all of them, and what the blocks add to it. A new one says: not at all, and is not
-    sure.
+    available ones: a linear map of all of them, and what the blocks add to it. A new one says: not at all.
 
     Args:
         n_modalities: Contrasts.
@@ -50,7 +46,7 @@ class AnatomyPredictor(nn.Module):
         checkpointing: bool,
     ) -> None:
         super().__init__()
-        inputs = outputs = n_modalities * (channels + 1)  # with availability; with sharpness
+        inputs, outputs = n_modalities * (channels + 1), n_modalities * channels  # availability goes in too
         self.straight = nn.Conv3d(inputs, outputs, 1)
         self.stem = nn.Conv3d(inputs, widths[0], 1)
         parts: list[nn.Module] = []
@@ -62,21 +58,15 @@ class AnatomyPredictor(nn.Module):
         for last in (self.straight, self.head):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
+        self.sharpness = nn.Parameter(torch.tensor(10.0))
+        """How much likelier a nearer code is: what nearness (``VectorCodes.nearness``) is multiplied with. One number
+        for all: positions that each had their own were surer than they were right in subjects not trained on."""
 
     def forward(
         self, anatomies: Float[Tensor, "batch modality channel d h w"], available: Bool[Tensor, "batch modality"]
-    ) -> tuple[Float[Tensor, "batch modality channel d h w"], Float[Tensor, "batch modality d h w"]]:
-        """Anatomy before quantisation of every modality, and how much likelier a nearer code is there.
-
-        The second, positive, is what nearness (``VectorCodes.nearness``) is multiplied with.
-
-        Args:
-            anatomies: Before quantisation, 0 of what is not available.
-            available: What may be looked at.
-        """
+    ) -> Float[Tensor, "batch modality channel d h w"]:
+        """Anatomy before quantisation of every modality; what is not available must be 0 in ``anatomies``."""
         there = available[:, :, None, None, None].expand(-1, -1, *anatomies.shape[3:]).to(anatomies.dtype)
         given = torch.cat([anatomies.flatten(1, 2), there], dim=1)
-        said = self.straight(given) + self.head(self.blocks(self.stem(given)))
-        said = said.float().unflatten(1, (anatomies.shape[1], -1))
-        differences, sharpness = said[:, :, :-1], UNSURE * said[:, :, -1].exp()
-        return shared_anatomy(anatomies, available)[:, None] + differences, sharpness
+        differences = self.straight(given) + self.head(self.blocks(self.stem(given)))
+        return shared_anatomy(anatomies, available)[:, None] + differences.float().view_as(anatomies)
