@@ -59,8 +59,7 @@ class AnatomyPredictor(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
         self.sharpness = nn.Parameter(torch.tensor(10.0))
-        """How much likelier a nearer code is: what nearness (``VectorCodes.nearness``) is multiplied with. One number
-        for all: positions that each had their own were surer than they were right in subjects not trained on."""
+        """How much likelier a nearer code is: what nearness (``VectorCodes.nearness``) is multiplied with."""
 
     def forward(
         self, anatomies: Float[Tensor, "batch modality channel d h w"], available: Bool[Tensor, "batch modality"]
