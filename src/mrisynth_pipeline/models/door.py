@@ -1,6 +1,8 @@
 """The one door of every method: ``impute(images, available)``."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -65,6 +67,15 @@ class Imputer(nn.Module, ABC):
         Raises:
             ValueError: If the shapes do not fit the method or a sample has no modality at all.
         """
+        inputs, mask = self._inputs(images, available)
+        prediction = self.predict(padded(inputs, self.divisor), available)
+        prediction = prediction[(..., *(slice(size) for size in images.shape[2:]))].float()
+        return torch.where(mask, images, prediction.clamp(0.0, 1.0))
+
+    def _inputs(
+        self, images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
+    ) -> tuple[Float[Tensor, "batch modality *spatial"], Bool[Tensor, "batch modality *one"]]:
+        """The checked images with zeros for what is missing, and where it is not."""
         if images.ndim != 2 + self.spatial_dims or images.shape[:2] != available.shape:
             raise ValueError(
                 f"{self.name} takes images [batch, modality, {self.spatial_dims} spatial axes] and available "
@@ -78,10 +89,70 @@ class Imputer(nn.Module, ABC):
         if not available.any(dim=1).all():
             raise ValueError("at least one modality of every sample must be available")
         mask = available.reshape(*available.shape, *(1,) * self.spatial_dims)
-        inputs = torch.where(mask, images, torch.zeros_like(images))
-        prediction = self.predict(padded(inputs, self.divisor), available)
-        prediction = prediction[(..., *(slice(size) for size in images.shape[2:]))].float()
-        return torch.where(mask, images, prediction.clamp(0.0, 1.0))
+        return torch.where(mask, images, torch.zeros_like(images)), mask
+
+
+class SamplingImputer(Imputer):
+    """A generative method: it has many answers, drawn from a distribution whose width says how sure it is.
+
+    A subclass writes :meth:`draw`; its :meth:`~Imputer.predict` says which answer :meth:`~Imputer.impute` gives.
+    """
+
+    @abstractmethod
+    def draw(
+        self,
+        images: Float[Tensor, "batch modality *spatial"],
+        available: Bool[Tensor, "batch modality"],
+        temperature: float,
+        generator: torch.Generator,
+    ) -> Iterator[Float[Tensor, "batch modality *spatial"]]:
+        """Without end, draws of all modalities from images whose missing channels are exactly zero.
+
+        Args:
+            images: Sizes divisible by ``divisor``.
+            available: Which modalities may be used.
+            temperature: Factor on the standard deviations that are drawn from; 0 gives the mean, 1 the model's own.
+            generator: On the CPU; what is drawn depends on its state alone, whatever the device.
+        """
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        images: Float[Tensor, "batch modality *spatial"],
+        available: Bool[Tensor, "batch modality"],
+        temperature: float = 1.0,
+        n_samples: int = 8,
+        seed: int = 0,
+    ) -> tuple[Float[Tensor, "batch modality *spatial"], Float[Tensor, "batch modality *spatial"]]:
+        """Fill in the missing modalities several times: mean and spread of the answers.
+
+        Args:
+            images: As for :meth:`~Imputer.impute`.
+            available: As for :meth:`~Imputer.impute`.
+            temperature: Factor on the standard deviations that are drawn from.
+            n_samples: Draws, at least 2.
+            seed: Of the draws.
+
+        Returns:
+            Mean of the draws in [0, 1], the available modalities as they came; and the standard deviation per voxel
+            (n − 1 in the denominator), in the same unit, 0 for available modalities.
+
+        Raises:
+            ValueError: As of :meth:`~Imputer.impute`; or there are fewer than two draws, or a negative temperature.
+        """
+        if n_samples < 2 or temperature < 0:
+            raise ValueError(f"a spread needs n_samples >= 2 and temperature >= 0; got {n_samples} and {temperature}")
+        inputs, mask = self._inputs(images, available)
+        draws = self.draw(padded(inputs, self.divisor), available, temperature, torch.Generator().manual_seed(seed))
+        inside = (..., *(slice(size) for size in images.shape[2:]))
+        mean, squares = torch.zeros_like(images), torch.zeros_like(images)  # Welford's: the draws are not kept
+        for count, prediction in enumerate(islice(draws, n_samples), start=1):
+            prediction = prediction[inside].float().clamp(0.0, 1.0)
+            difference = prediction - mean
+            mean = mean + difference / count
+            squares = squares + difference * (prediction - mean)
+        spread = (squares / (n_samples - 1)).sqrt()
+        return torch.where(mask, images, mean), torch.where(mask, torch.zeros_like(spread), spread)
 
 
 def padded(images: Float[Tensor, "batch modality *spatial"], divisor: int) -> Float[Tensor, "batch modality *padded"]:
@@ -108,12 +179,47 @@ def impute_volume(
     Returns:
         Volumes of all modalities in [0, 1], on the CPU.
     """
+    (imputed,) = _slice_by_slice(method, lambda *some: (method.impute(*some),), volumes, available, batch_size, 1)
+    return imputed
+
+
+def sample_volume(
+    method: SamplingImputer,
+    volumes: Float[Tensor, "modality z y x"],
+    available: Bool[Tensor, " modality"],
+    temperature: float = 1.0,
+    n_samples: int = 8,
+    batch_size: int = 16,
+    seed: int = 0,
+) -> tuple[Float[Tensor, "modality z y x"], Float[Tensor, "modality z y x"]]:
+    """Impute one subject's volumes several times: mean and standard deviation per voxel, on the CPU.
+
+    Slices beyond the head stay 0, as in :func:`impute_volume`. See :meth:`SamplingImputer.sample`.
+    """
+    def sample(*some: Tensor) -> tuple[Tensor, Tensor]:
+        return method.sample(*some, temperature, n_samples, seed)
+
+    return _slice_by_slice(method, sample, volumes, available, batch_size, 2)
+
+
+def _slice_by_slice(
+    method: Imputer,
+    function: Callable[[Tensor, Tensor], tuple[Tensor, ...]],
+    volumes: Float[Tensor, "modality z y x"],
+    available: Bool[Tensor, " modality"],
+    batch_size: int,
+    n_results: int,
+) -> tuple[Float[Tensor, "modality z y x"], ...]:
+    """What a function of images and availability gives for a volume; ``n_results`` images for each."""
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     if method.spatial_dims == 3:
-        return method.impute(volumes[None].to(device), available[None].to(device))[0].cpu()
+        return tuple(whole[0].cpu() for whole in function(volumes[None].to(device), available[None].to(device)))
     slices = volumes.transpose(0, 1)
-    imputed = torch.where(available[:, None, None], slices, torch.zeros_like(slices))
+    shown = torch.where(available[:, None, None], slices, torch.zeros_like(slices))
+    results = (shown, *(torch.zeros_like(shown) for _ in range(n_results - 1)))
     inside = (slices[:, available] != 0).flatten(1).any(1).nonzero()[:, 0]
     for part in inside.split(batch_size):
-        imputed[part] = method.impute(slices[part].to(device), available.expand(len(part), -1).to(device)).cpu()
-    return imputed.transpose(0, 1)
+        made = function(slices[part].to(device), available.expand(len(part), -1).to(device))
+        for result, images in zip(results, made, strict=True):
+            result[part] = images.cpu()
+    return tuple(result.transpose(0, 1) for result in results)
