@@ -15,6 +15,7 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.models.aginet import AGINet
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
 from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainAutoencoder
+from mrisynth_pipeline.models.mmhvae import MMHVAE
 from mrisynth_pipeline.models.neuroquant import NeuroQuant, NeuroQuantAutoencoder
 from mrisynth_pipeline.models.resunet import ResUNet
 from mrisynth_pipeline.models.segmenter import Segmenter
@@ -39,6 +40,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
         CodeBrainAutoencoder,
         LinearRegression,
         MeanImage,
+        MMHVAE,
         MonaiVQVAE,
         NeuroQuant,
         NeuroQuantAutoencoder,

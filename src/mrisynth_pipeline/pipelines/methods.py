@@ -1,6 +1,6 @@
 """The methods that are judged. A method is judged by the catalog name of its model: ``{method}.model``."""
 
-TRAINED = ("codebrain", "neuroquant", "resunet", "aginet")
+TRAINED = ("codebrain", "neuroquant", "resunet", "aginet", "mmhvae")
 """Methods with a training of their own."""
 BASELINES = ("linear", "mean")
 """Fitted in one pass over the training subjects; always in the table."""

@@ -1,13 +1,18 @@
-"""What is watched during a training: the curve for the report, and early looks at images."""
+"""What is watched during a training: the curve for the report, its best weights, and early looks at images."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger
 from PIL import Image
+
+
+logger = logging.getLogger(__name__)
 
 
 class History(lightning.Callback):
@@ -48,6 +53,42 @@ class History(lightning.Callback):
         self.rows = list(state_dict["rows"])
 
 
+class BestWeights(ModelCheckpoint):
+    """Keeps the weights (averaged, where they are) of the validation with most of a metric; resumed with the training.
+
+    Args:
+        folder: Where ``best.ckpt`` goes.
+        metric: Name of the validation metric; more is better.
+        first_step: Validations before this step do not count.
+    """
+
+    def __init__(self, folder: Path, metric: str, first_step: int) -> None:
+        super().__init__(
+            dirpath=folder,
+            filename="best",
+            monitor=metric,
+            mode="max",
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+        self.first_step = first_step
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Compare with the best so far."""
+        if trainer.global_step >= self.first_step:
+            super().on_validation_end(trainer, pl_module)
+
+    def restore(self, module: lightning.LightningModule) -> None:
+        """Give the module its best weights, if there was a validation that counts; the file is deleted."""
+        path = Path(self.best_model_path)
+        if not path.is_file():
+            return
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        module.load_state_dict(checkpoint["state_dict"])
+        logger.info("Kept: step %d, %s %.3f", checkpoint["global_step"], self.monitor, float(self.best_model_score))
+        path.unlink()
+
+
 class EarlyLook(lightning.Callback):
     """A picture of fixed validation samples at every validation: rows are samples; left truth, right prediction.
 
@@ -73,8 +114,9 @@ class EarlyLook(lightning.Callback):
         """Picture the first batch."""
         if batch_idx or trainer.sanity_checking or not trainer.is_global_zero:
             return
-        truth = batch["images"][: self.samples]
-        prediction = module.look({"images": truth}).float().clamp(0.0, 1.0)
+        shown = {name: values[: self.samples] for name, values in batch.items()}
+        truth = shown["images"]
+        prediction = module.look(shown).float().clamp(0.0, 1.0)
         both = torch.cat([truth, prediction], dim=1)  # [sample, 2 × modality, (z,) y, x]
         tiles = (both if both.ndim == 4 else both[:, :, both.shape[2] // 2]).cpu().numpy()
         rows = [np.concatenate(list(row[:, ::-1]), axis=1) for row in tiles]  # y up: anterior on top

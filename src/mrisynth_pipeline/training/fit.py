@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mrisynth_pipeline.sampling.batches import StepBatches, fixed_batches
 from mrisynth_pipeline.training.averaging import ExponentialAverage
-from mrisynth_pipeline.training.callbacks import EarlyLook, History
+from mrisynth_pipeline.training.callbacks import BestWeights, EarlyLook, History
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 
 logger = logging.getLogger(__name__)
@@ -57,6 +57,8 @@ def fit(
 ) -> pd.DataFrame:
     """Train a module; afterwards it holds the averaged weights, on the CPU, in evaluation mode.
 
+    They are the last ones, or those of its best validation if it names a ``best_metric``.
+
     Args:
         module: A training of this package (it knows its optimisers).
         training: Samples to learn from.
@@ -94,6 +96,10 @@ def fit(
     ]
     if hasattr(module, "look"):
         callbacks.append(EarlyLook(work_dir))
+    best = None
+    if module.best_metric and held_out:
+        best = BestWeights(work_dir, module.best_metric, first_step=int(module.best_from * o.steps))
+        callbacks.append(best)
     if o.ema_decay:
         callbacks.append(ExponentialAverage(o.ema_decay))
     trainer = lightning.Trainer(
@@ -121,6 +127,8 @@ def fit(
         trainer.fit(module, loader, validation_loader, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt(f"training stopped at step {trainer.global_step}; the next run resumes it")
+    if best is not None:
+        best.restore(module)
     module.cpu().eval()
     (work_dir / "resume.ckpt").unlink(missing_ok=True)
     return pd.DataFrame(history.rows)

@@ -12,6 +12,9 @@ from mrisynth_pipeline.training.parameters import OptimisationParameters
 class ScheduledTraining(lightning.LightningModule):
     """Base of all trainings: AdamW whose rate warms up linearly and falls along a cosine.
 
+    A training that sets ``best_metric``, the name of a validation metric, ends with the weights that had most of it at
+    any validation after the share ``best_from`` of the steps; the others end with their last.
+
     Args:
         optimisation: Schedule.
     """
@@ -19,6 +22,8 @@ class ScheduledTraining(lightning.LightningModule):
     def __init__(self, optimisation: OptimisationParameters) -> None:
         super().__init__()
         self.optimisation = optimisation
+        self.best_metric: str | None = None
+        self.best_from = 0.0
 
     def learning_rate_factor(self, step: int) -> float:
         """Linear warm-up, then a cosine from 1 to final/initial learning rate at the last step."""
@@ -37,7 +42,11 @@ class ScheduledTraining(lightning.LightningModule):
         optimiser = torch.optim.AdamW(
             parameters, lr=o.learning_rate, betas=o.betas, weight_decay=o.weight_decay, fused=True
         )
-        return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, self.learning_rate_factor)
+        return optimiser, self.scheduled(optimiser)
+
+    def scheduled(self, optimiser: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        """The schedule of :meth:`learning_rate_factor` for an optimiser that starts at the learning rate."""
+        return torch.optim.lr_scheduler.LambdaLR(optimiser, self.learning_rate_factor)
 
     def adamw_each_step(self, parameters: list[torch.nn.Parameter]) -> dict[str, Any]:
         """The same, for Lightning to step after every batch."""

@@ -1,0 +1,5 @@
+"""MMHVAE (arXiv 2410.19378): trained on incomplete studies, scored, and its imputations segmented."""
+
+from mrisynth_pipeline.pipelines.mmhvae.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]
