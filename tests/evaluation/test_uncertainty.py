@@ -30,7 +30,8 @@ def test_the_spread_is_that_of_the_draws_and_falls_with_inputs(scores, brains):
     found = scores.set_index(["subject", "inputs", "target"])
     file = brains.open("anna")
     t1 = file.volumes()[0][file.mask()]
-    assert found.loc[("anna", "t1", "pd"), "deviation"] == pytest.approx(0.1 * (1 - t1).mean(), rel=0.1)
+    of_four = 0.921  # of four draws the root of the unbiased variance is too small by this on average
+    assert found.loc[("anna", "t1", "pd"), "deviation"] == pytest.approx(of_four * 0.1 * (1 - t1).mean(), rel=0.05)
     by_inputs = scores.groupby("n_inputs")["deviation"].mean()
     assert by_inputs[2] < 0.7 * by_inputs[1]
 

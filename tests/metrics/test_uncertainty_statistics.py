@@ -23,7 +23,7 @@ def table(deviation_of, n_subjects=4, modalities=MODALITIES, level=lambda subjec
                 error = level(subject) * np.linspace(0.01, 0.1, 40) / size
                 rows.append(
                     {"method": "mmhvae", "subject": f"s{subject}", "inputs": "+".join(subset)}
-                    | {"n_inputs": size, "target": target}
+                    | {"n_inputs": size, "target": target, "temperature": 1.0, "n_samples": 8}
                     | uncertainty_scores(error, deviation_of(error, size))
                 )
     return pd.DataFrame(rows)
@@ -109,7 +109,14 @@ class TestTemperatures:
     @staticmethod
     def scores(single=lambda t: 25 - 4 * t, mean=lambda t: 25 - (t - 0.7) ** 2):
         rows = [
-            {"method": "mmhvae", "subject": f"s{subject}", "inputs": "t1", "n_inputs": 1, "target": target}
+            {
+                "method": "mmhvae",
+                "subject": f"s{subject}",
+                "inputs": "t1",
+                "n_inputs": 1,
+                "target": target,
+                "n_samples": 8,
+            }
             | {"temperature": t, "mean_psnr": mean(t) + subject, "single_psnr": single(t) + subject, "deviation": t}
             for subject, target, t in itertools.product(range(3), ("t2", "pd"), (0.0, 0.7, 1.0))
         ]

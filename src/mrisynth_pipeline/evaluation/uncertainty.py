@@ -43,8 +43,8 @@ def score_uncertainty(
         evaluation: Slices per forward pass.
 
     Returns:
-        One row per subject, subset and missing contrast: ``method``, ``subject``, ``inputs``, ``n_inputs``, ``target``
-        and what :func:`~mrisynth_pipeline.metrics.uncertainty.uncertainty_scores` says.
+        One row per subject, subset and missing contrast: ``method``, ``subject``, ``inputs``, ``n_inputs``, ``target``,
+        ``temperature``, ``n_samples``, and what :func:`~mrisynth_pipeline.metrics.uncertainty.uncertainty_scores` says.
 
     Raises:
         ValueError: ``parameters.inputs`` names a contrast that the method does not know, or all of them.
@@ -60,7 +60,8 @@ def score_uncertainty(
             for channel in targets:
                 error = (mean[channel] - volumes[channel]).abs()[mask].numpy()
                 found = uncertainty_scores(error, deviation[channel][mask].numpy())
-                rows.append(_identity(method, subject, subset, channel) | found)
+                drawn = {"temperature": parameters.temperature, "n_samples": parameters.n_samples}
+                rows.append(_identity(method, subject, subset, channel) | drawn | found)
         return rows
 
     what = f"Measuring the doubt of {method.name}"
@@ -89,8 +90,8 @@ def score_temperatures(
 
     Returns:
         One row per subject, subset, missing contrast and temperature: ``method``, ``subject``, ``inputs``,
-        ``n_inputs``, ``target``, ``temperature``, ``mean_psnr`` and ``single_psnr`` (dB), and ``deviation`` (mean
-        standard deviation inside the brain).
+        ``n_inputs``, ``target``, ``temperature``, ``n_samples``, ``mean_psnr`` and ``single_psnr`` (dB), and
+        ``deviation`` (mean standard deviation inside the brain).
 
     Raises:
         ValueError: ``parameters.temperature_inputs`` names a contrast that the method does not know, or all of them.
@@ -112,7 +113,7 @@ def score_temperatures(
                     single = float((squared + share * spread.square()).mean())
                     rows.append(
                         _identity(method, subject, subset, channel)
-                        | {"temperature": temperature}
+                        | {"temperature": temperature, "n_samples": parameters.n_samples}
                         | {"mean_psnr": volume_psnr(mean[channel], volumes[channel], mask)}
                         | {"single_psnr": min(-10 * np.log10(single), PSNR_CAP) if single > 0 else PSNR_CAP}
                         | {"deviation": float(spread.mean())}

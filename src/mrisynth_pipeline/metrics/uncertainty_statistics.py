@@ -30,7 +30,7 @@ def summarise_uncertainty(
     Returns:
         A JSON-ready dictionary, in which a statistic is ``{n, mean, sd, ci_low, ci_high}`` over subjects::
 
-            {n_subjects, n_scans, n_constant, confidence,
+            {n_subjects, n_scans, n_constant, n_samples, temperature, confidence,
              overall: {error, deviation, spearman, pearson, ause: statistic},
              finding: orders | inverts | open,
              lowered: {5: statistic, 10: …}, share of the error that setting aside that percentage takes away,
@@ -48,7 +48,15 @@ def summarise_uncertainty(
     Raises:
         ValueError: Columns are missing, the table is empty, holds several methods, or a scan is scored twice.
     """
-    columns = [*_KEYS, "n_inputs", *_MEASURES, *curve_columns("left"), *curve_columns("oracle")]
+    columns = [
+        *_KEYS,
+        "n_inputs",
+        "temperature",
+        "n_samples",
+        *_MEASURES,
+        *curve_columns("left"),
+        *curve_columns("oracle"),
+    ]
     _check(scores, columns, _KEYS)
     bootstrap = {"confidence": confidence, "n_resamples": n_resamples, "seed": seed}
     overall = _statistics(scores, _MEASURES, bootstrap)
@@ -57,6 +65,8 @@ def summarise_uncertainty(
         "n_subjects": int(scores["subject"].nunique()),
         "n_scans": len(scores),
         "n_constant": int(scores["spearman"].isna().sum()),
+        "n_samples": int(scores["n_samples"].iloc[0]),
+        "temperature": float(scores["temperature"].iloc[0]),
         "confidence": confidence,
         "overall": overall,
         "finding": _sign(overall["spearman"], "orders", "inverts"),
@@ -89,7 +99,7 @@ def summarise_temperatures(
     Returns:
         A JSON-ready dictionary, statistics over subjects::
 
-            {n_subjects, confidence, temperatures: [{temperature, mean_psnr, single_psnr, deviation}],
+            {n_subjects, n_samples, confidence, temperatures: [{temperature, mean_psnr, single_psnr, deviation}],
              best: {mean_psnr: temperature, single_psnr: temperature},
              cost: [{temperature, mean_psnr, single_psnr: statistic of the loss against the best, paired}]}
 
@@ -97,7 +107,7 @@ def summarise_temperatures(
         ValueError: Columns are missing, the table is empty, holds several methods, or a scan is scored twice.
     """
     kinds = ["mean_psnr", "single_psnr"]
-    _check(scores, [*_KEYS, "temperature", *kinds, "deviation"], [*_KEYS, "temperature"])
+    _check(scores, [*_KEYS, "temperature", "n_samples", *kinds, "deviation"], [*_KEYS, "temperature"])
     bootstrap = {"confidence": confidence, "n_resamples": n_resamples, "seed": seed}
     tables = {
         kind: scores.pivot_table(index="subject", columns="temperature", values=kind) for kind in [*kinds, "deviation"]
@@ -106,6 +116,7 @@ def summarise_temperatures(
     lost = {kind: tables[kind].rsub(tables[kind][best[kind]], axis=0) for kind in kinds}
     return {
         "n_subjects": int(scores["subject"].nunique()),
+        "n_samples": int(scores["n_samples"].iloc[0]),
         "confidence": confidence,
         "temperatures": _by_temperature(tables, bootstrap),
         "best": best,
