@@ -81,3 +81,9 @@ def test_components_are_no_more_than_there_can_be():
 def test_an_empty_table_is_refused():
     with pytest.raises(ValueError, match="components has 0 rows"):
         summarise_latent(pd.DataFrame(), pd.DataFrame())
+
+
+def test_roundings_are_no_finding():
+    found = summary(np.full((3, 3, 2), 0.1) + np.array([0.0, 0.3, 0.7])[None, :, None])["codes"]["placed"]
+    assert found["one_to_all"]["exceeds"]["mean"] == 0
+    assert found["one_to_all"]["finding"] == "open"

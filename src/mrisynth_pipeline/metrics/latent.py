@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 from sklearn.decomposition import PCA
 
-from mrisynth_pipeline.metrics.resampling import mean_with_interval
+from mrisynth_pipeline.metrics.resampling import mean_with_interval, paired_difference
 
 PLACED, POOLED = "placed", "pooled"
 """Codes compared place by place, or by the mean of every channel over the brain, which knows of no place."""
@@ -127,14 +127,15 @@ def _of_codes(rows: pd.DataFrame, bootstrap: dict) -> dict:
 
 def _compared(within: pd.DataFrame, between: pd.DataFrame, bootstrap: dict) -> dict:
     """Mean distances per subject, their difference, and what it says."""
-    means = [part.groupby("subject")["distance"].mean() for part in (within, between)]
-    exceeds = mean_with_interval((means[1] - means[0]).to_numpy(), **bootstrap)
+    means = pd.concat([part.groupby("subject")["distance"].mean() for part in (within, between)], axis=1)
+    own, others = means.to_numpy().T
+    exceeds = mean_with_interval(paired_difference(others, own), **bootstrap)
     finding = "open"
     if exceeds["ci_low"] is not None and exceeds["ci_low"] > 0:
         finding = "closer"
     elif exceeds["ci_high"] is not None and exceeds["ci_high"] < 0:
         finding = "farther"
-    within_, between_ = (mean_with_interval(values.to_numpy(), **bootstrap) for values in means)
+    within_, between_ = (mean_with_interval(values, **bootstrap) for values in (own, others))
     return {"within": within_, "between": between_, "exceeds": exceeds, "finding": finding}
 
 

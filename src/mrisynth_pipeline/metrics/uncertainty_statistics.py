@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from mrisynth_pipeline.metrics.resampling import mean_with_interval
+from mrisynth_pipeline.metrics.resampling import mean_with_interval, paired_difference
 from mrisynth_pipeline.metrics.uncertainty import SHARES, correlations, curve_columns
 
 _KEYS = ["method", "subject", "inputs", "target"]
@@ -161,7 +161,8 @@ def _steps(scores: pd.DataFrame, bootstrap: dict) -> list[dict]:
     means = scores.groupby(["subject", "target", "n_inputs"])["deviation"].mean().unstack("n_inputs")
     steps = []
     for fewer, more in pairwise(means.columns):
-        change = (means[more] - means[fewer]).groupby("subject").mean()
+        differences = pd.Series(paired_difference(means[more], means[fewer]), means.index)
+        change = differences.groupby("subject").mean()
         entry = mean_with_interval(change.to_numpy(), **bootstrap)
         steps.append({"fewer": int(fewer), "more": int(more), "change": entry})
         steps[-1]["finding"] = _sign(entry, "rises", "falls")

@@ -86,7 +86,7 @@ def title_of(figure: Figure, height: float, title: str) -> None:
     figure.text(0.98, 1 - 0.2 / height, ORIENTATION, color=QUIET_INK, ha="right", va="center", fontsize=7)
 
 
-def error_scale(figure: Figure, cell: Axes, picture: AxesImage, largest_error: float) -> None:
+def error_scale(figure: Figure, cell: Axes, picture: AxesImage, largest_error: float, what: str = "|error|") -> None:
     """The colour bar of the error maps, in the empty cell to their left."""
     cell.set_axis_off()
     axes = cell.inset_axes((0.3, 0.48, 0.6, 0.05))
@@ -95,4 +95,4 @@ def error_scale(figure: Figure, cell: Axes, picture: AxesImage, largest_error: f
     bar.ax.tick_params(colors=NIGHT_INK, labelcolor=NIGHT_INK, labelsize=7, width=0.5, length=2)
     bar.ax.xaxis.set_major_formatter("{x:.2g}")
     bar.outline.set_visible(False)
-    bar.ax.set_title("|error|", color=NIGHT_INK, fontsize=7.5, pad=3, loc="left")
+    bar.ax.set_title(what, color=NIGHT_INK, fontsize=7.5, pad=3, loc="left")
