@@ -11,6 +11,7 @@ from typing import Any
 
 import mlflow
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from kedro.config import OmegaConfigLoader
 from kedro.framework.cli.cli import KedroCLI
@@ -21,6 +22,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from mrisynth_pipeline.hooks import end_killed_run
+from mrisynth_pipeline.models.door import SamplingImputer
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -141,3 +143,39 @@ def finished_project(tmp_path_factory) -> TemporaryProject:
     made = TemporaryProject(tmp_path_factory.mktemp("finished") / "project")
     made.run()
     return made
+
+
+class DoubtfulAverage(SamplingImputer):
+    """A toy on slices: the mean of what is available, drawn with a spread that is known and falls with every input.
+
+    The standard deviation is ``width · (1 − mean) / inputs``; the latent holds the mean and its square.
+    """
+
+    name = "doubtful"
+
+    def __init__(self, modalities: tuple[str, ...], width: float = 0.1) -> None:
+        super().__init__(modalities, spatial_dims=2, divisor=4)
+        self.width = torch.nn.Parameter(torch.tensor(width))
+
+    def predict(self, images, available):
+        return self._mean(images, available).expand_as(images)
+
+    def draw(self, images, available, temperature, generator):
+        mean = self._mean(images, available)
+        spread = temperature * self.width * (1 - mean) / available.sum(1)[:, None, None, None]
+        while True:
+            yield mean + spread * torch.randn(images.shape, generator=generator)
+
+    def latent(self, images, available):
+        mean = self._mean(images, available)
+        return torch.cat([mean, mean.square()], dim=1)
+
+    @staticmethod
+    def _mean(images, available):
+        return (images * available[:, :, None, None]).sum(1, True) / available.sum(1)[:, None, None, None]
+
+
+@pytest.fixture(scope="session")
+def doubtful() -> Callable[..., SamplingImputer]:
+    """Makes the toy for some modalities, ``doubtful(("t1", "t2"), width=0.1)``."""
+    return lambda *arguments, **options: DoubtfulAverage(*arguments, **options).eval()

@@ -55,3 +55,28 @@ class RobustnessParameters(Parameters):
     """Processes that register, each one subject at a time; ``None`` uses every core, 1 stays in this process."""
     seed: int = Field(0, ge=0)
     """Seed of the motions."""
+
+
+class UncertaintyParameters(Parameters):
+    """How a generative method's doubt is examined (``params:uncertainty``)."""
+
+    subjects: int | None = Field(None, ge=1)
+    """Most test subjects on whom standard deviations are measured; ``None`` takes all."""
+    inputs: tuple[str, ...] = ()
+    """Availability subsets, such as ``t1+t2``; empty: all of them."""
+    n_samples: int = Field(8, ge=2)
+    """Draws behind every mean and standard deviation."""
+    temperature: float = Field(1.0, gt=0.0, allow_inf_nan=False)
+    """At which the standard deviations are taken; 1 is the model's own belief."""
+    temperatures: tuple[Annotated[float, Field(ge=0.0, allow_inf_nan=False)], ...] = (0.0, 0.25, 0.5, 0.7, 1.0)
+    """At which quality is measured."""
+    temperature_subjects: int | None = Field(2, ge=1)
+    """Most test subjects of that sweep; ``None`` takes all."""
+    temperature_inputs: tuple[str, ...] = ()
+    """Its availability subsets; empty: those of the example figures."""
+    latent_subjects: int | None = Field(8, ge=1)
+    """Most complete test subjects whose finest latent is compared; ``None`` takes all."""
+    components: int = Field(4, ge=2)
+    """Principal components of the latent codes that are kept."""
+    seed: int = Field(0, ge=0)
+    """Seed of the draws."""

@@ -45,3 +45,12 @@ def mean_with_interval(
         "ci_low": float(interval.low),
         "ci_high": float(interval.high),
     }
+
+
+def paired_difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """First minus second, with what is a mere rounding of equal means as exactly 0.
+
+    An interval of such roundings would lie on one side of 0 and be called a finding.
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    return np.where(np.isclose(first, second, rtol=1e-9, atol=0.0), 0.0, first - second)

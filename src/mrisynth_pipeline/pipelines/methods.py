@@ -2,6 +2,8 @@
 
 TRAINED = ("codebrain", "neuroquant", "resunet", "aginet", "mmhvae")
 """Methods with a training of their own."""
+GENERATIVE = ("mmhvae",)
+"""Those of them that draw samples and are asked how sure they are (:func:`.uncertainty.uncertainty_template`)."""
 BASELINES = ("linear", "mean")
 """Fitted in one pass over the training subjects; always in the table."""
 METHODS = TRAINED + BASELINES

@@ -38,6 +38,18 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "a few numbers, the style. An exchange decodes the codes of one contrast in the style of another. Perplexity "
         "is how many equally frequent codes would carry as much information as those in use.",
     ),
+    (
+        "Draws, temperature, standard deviation",
+        "A generative method has many answers. Their mean is its imputation, their standard deviation per voxel says "
+        "how sure it is. The temperature is a factor on how widely it draws: 0 gives one answer, 1 the method's own "
+        "belief. Setting the most uncertain voxels aside should lower the error of the rest (sparsification); the "
+        "oracle sets aside the most wrong ones.",
+    ),
+    (
+        "Latent",
+        "The numbers per pixel from which a generative method makes every contrast. If they hold the subject and not "
+        "the inputs, they are much the same from whatever contrasts they were inferred.",
+    ),
     ("MAE ×1000", "Mean absolute error of intensities in [0, 1], times 1000; lower is better."),
     (
         "SD, CI",

@@ -19,8 +19,18 @@ from mrisynth_pipeline.reporting.page import render_page
 from mrisynth_pipeline.reporting.pictures import picture
 from mrisynth_pipeline.reporting.reconstruction import codes_table, reconstruction_table, reconstruction_verdict
 from mrisynth_pipeline.reporting.robustness import cost_table
-from mrisynth_pipeline.reporting.style import modality_label
+from mrisynth_pipeline.reporting.style import method_label, modality_label
 from mrisynth_pipeline.reporting.table import Table
+from mrisynth_pipeline.reporting.uncertainty import (
+    doubt_table,
+    doubt_verdict,
+    latent_table,
+    latent_verdict,
+    section_title,
+    sparsification_table,
+    temperature_table,
+    temperature_verdict,
+)
 from mrisynth_pipeline.reporting.verdict import (
     baseline_warning,
     headline_method,
@@ -40,7 +50,7 @@ COHORT_NAMES = {
 }
 """Kind of a cohort → its name in the report."""
 
-Section = Literal["results", "examples", "segmentation", "codes", "robustness", "training", "cohort"]
+Section = Literal["results", "examples", "segmentation", "codes", "uncertainty", "robustness", "training", "cohort"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,10 @@ class ReportContext:
     codebook: Mapping | None = None
     """Of NeuroQuant: ``reconstruction``, ``swaps``, and for discrete codes ``use`` and ``anatomy``, each a summary;
     ``None`` leaves the section out."""
+    uncertainty: Mapping | None = None
+    """Generative method → ``uncertainty``, ``temperature`` and, where there is one, ``latent``, each a summary."""
+    uncertainty_absent: str = "No generative method was asked how sure it is."
+    """Why there is no ``uncertainty``."""
     figures: Sequence[ReportFigure] = ()
     """Figures, in the order of their sections."""
     cohort_summary: Mapping | None = None
@@ -134,6 +148,9 @@ def render_report(context: ReportContext) -> str:
         else [],
         codebook_words=_codebook_words(context.codebook) if context.codebook else [],
         codebook_tables=_codebook_tables(context.codebook) if context.codebook else [],
+        uncertainty_title=section_title(list(context.uncertainty or ())),
+        uncertainty_words=_uncertainty_words(context.uncertainty) if context.uncertainty else [],
+        uncertainty_tables=_uncertainty_tables(context.uncertainty) if context.uncertainty else [],
         pictures={section: [p for p in pictures if p.section == section] for section in Section.__args__},
         fingerprint=context.data_fingerprint or (context.cohort_summary or {}).get("fingerprint", ""),
         glossary=GLOSSARY,
@@ -193,6 +210,28 @@ def _codebook_tables(summary: Mapping) -> list[Table]:
     if "use" in summary:
         shown += [codes_table(summary["use"]), probe_table(summary["anatomy"]), agreement_table(summary["anatomy"])]
     return [*shown, swap_table(summary["swaps"])]
+
+
+def _uncertainty_words(methods: Mapping[str, Mapping]) -> list[str]:
+    """What every method's doubt is worth, which temperature is best, and what its latent follows."""
+    words = []
+    for method, found in methods.items():
+        first, *more = doubt_verdict(found["uncertainty"])
+        words += [f"{method_label(method)}: {first}" if len(methods) > 1 else first]
+        words += [" ".join(more)] if more else []
+        words.append(temperature_verdict(found["temperature"]))
+        if "latent" in found:
+            words.append(latent_verdict(found["latent"]))
+    return words
+
+
+def _uncertainty_tables(methods: Mapping[str, Mapping]) -> list[Table]:
+    """The first is shown, the others unfold."""
+    uncertainty = {method: found["uncertainty"] for method, found in methods.items()}
+    latent = {method: found["latent"] for method, found in methods.items() if "latent" in found}
+    shown = [doubt_table(uncertainty), sparsification_table(uncertainty)]
+    shown.append(temperature_table({method: found["temperature"] for method, found in methods.items()}))
+    return [*shown, latent_table(latent)] if latent else shown
 
 
 def _duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mrisynth_pipeline.parameters import plain
 from mrisynth_pipeline.pipelines.methods import METHODS, SKIPPED
+from mrisynth_pipeline.pipelines.reporting.doubt import DOUBT_CAPTIONS
 from mrisynth_pipeline.pipelines.reporting.drawing import CURVES
 from mrisynth_pipeline.reporting.console import console_table
 from mrisynth_pipeline.reporting.provenance import git_commit, library_versions
@@ -38,6 +39,7 @@ CAPTIONS: dict[str, tuple[Section, str | Mapping[str, str]]] = {
             "codebook": "Codes in use on the validation patches, over the training.",
         },
     ),
+    "uncertainty_figures": ("uncertainty", DOUBT_CAPTIONS),
     "robustness_figures": (
         "robustness",
         {
@@ -69,6 +71,7 @@ def write_report(
     segmentation: dict[str, Any],
     robustness: dict[str, Any],
     codebook: dict[str, Any],
+    uncertainty: dict[str, Any],
     manifest_summary: dict[str, Any],
     split: dict[str, Any],
     index: pd.DataFrame,
@@ -93,6 +96,8 @@ def write_report(
             segmentation_absent=f"No downstream segmentation: {segmentation.get(SKIPPED, '')}.",
             robustness=None if SKIPPED in robustness else robustness,
             codebook=None if SKIPPED in codebook else codebook,
+            uncertainty=None if SKIPPED in uncertainty else uncertainty["methods"],
+            uncertainty_absent=_sentence(uncertainty.get(SKIPPED, "")),
             figures=[figure for name, content in figures.items() for figure in _figures(name, content)],
             cohort_summary=manifest_summary,
             failed_subjects=failed.to_dict("records"),
@@ -105,6 +110,11 @@ def write_report(
             git_commit=git_commit(Path.cwd()),
         )
     )
+
+
+def _sentence(words: str) -> str:
+    """Words as a sentence."""
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _figures(name: str, content: bytes | dict[str, Callable[[], bytes]]) -> Iterator[ReportFigure]:

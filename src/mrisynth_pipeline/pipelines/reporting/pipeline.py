@@ -2,7 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.methods import METHODS
+from mrisynth_pipeline.pipelines.methods import GENERATIVE, METHODS
+from mrisynth_pipeline.pipelines.reporting.doubt import draw_doubt
 from mrisynth_pipeline.pipelines.reporting.drawing import (
     CURVES,
     draw_code_usage,
@@ -18,6 +19,7 @@ from mrisynth_pipeline.pipelines.reporting.drawing import (
 from mrisynth_pipeline.pipelines.reporting.nodes import print_results, write_report
 from mrisynth_pipeline.pipelines.reporting.summaries import (
     summarise_codebook,
+    summarise_doubt,
     summarise_downstream,
     summarise_evaluation,
     summarise_misalignment,
@@ -33,12 +35,21 @@ FIGURES = (
     "example_imputations",
     "example_segmentations",
     "codebook_figures",
+    "uncertainty_figures",
     "robustness_figures",
 )
 """Figures of the report; their sections and captions stand in ``nodes.py``."""
 
 HISTORIES = [f"{name.replace('_', '.', 1)}_history" for name in CURVES]
 """Logged metrics of every training, in the order of their figures."""
+
+TABLES_OF_DOUBT = ("uncertainty_scores", "temperature_scores", "latent_components", "latent_distances")
+"""What is summed up of every generative method."""
+
+
+def _of_generative(*products: str) -> list[str]:
+    """These products of every generative method, method by method."""
+    return [f"{method}.{product}" for method in GENERATIVE for product in products]
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -77,6 +88,12 @@ def create_pipeline(**_: object) -> Pipeline:
             "codebook_summary",
             name="summarise_codebook",
         ),
+        Node(
+            summarise_doubt,
+            ["study", "params:evaluation", *_of_generative(*TABLES_OF_DOUBT)],
+            "uncertainty_summary",
+            name="summarise_doubt",
+        ),
     ]
     figures = [
         Node(draw_curves, ["evaluation_summary", *HISTORIES], "training_curves", name="draw_training_curves"),
@@ -109,6 +126,15 @@ def create_pipeline(**_: object) -> Pipeline:
             name="draw_codebook",
         ),
         Node(
+            draw_doubt,
+            [
+                *("uncertainty_summary", "study", "subjects"),
+                *_of_generative("latent_components", "latent_slices", "doubt_slices"),
+            ],
+            "uncertainty_figures",
+            name="draw_doubt",
+        ),
+        Node(
             draw_robustness,
             [
                 *("robustness_summary", "misalignments", "misalignment_example"),
@@ -133,6 +159,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 "segmentation": "segmentation_summary",
                 "robustness": "robustness_summary",
                 "codebook": "codebook_summary",
+                "uncertainty": "uncertainty_summary",
                 "manifest_summary": "manifest_summary",
                 "split": "split_summary",
                 "index": "preprocessing_index",

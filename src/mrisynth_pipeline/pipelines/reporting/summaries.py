@@ -8,11 +8,13 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.metrics.anatomy import summarise_anatomy
 from mrisynth_pipeline.metrics.codes import summarise_codes
+from mrisynth_pipeline.metrics.latent import summarise_latent
 from mrisynth_pipeline.metrics.reconstruction import summarise_reconstructions, summarise_swaps
 from mrisynth_pipeline.metrics.robustness import summarise_robustness
 from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
 from mrisynth_pipeline.metrics.statistics import summarise_scores
-from mrisynth_pipeline.pipelines.methods import SKIPPED
+from mrisynth_pipeline.metrics.uncertainty_statistics import summarise_temperatures, summarise_uncertainty
+from mrisynth_pipeline.pipelines.methods import GENERATIVE, SKIPPED
 from mrisynth_pipeline.pipelines.products import may_lack, of_this_study
 
 
@@ -74,6 +76,41 @@ def summarise_codebook(
     if found[2] and found[3]:
         summary |= {"use": summarise_codes(found[2][0]), "anatomy": summarise_anatomy(found[3][0], **bootstrap)}
     return summary
+
+
+@may_lack("*.uncertainty_scores", "*.temperature_scores", "*.latent_components", "*.latent_distances")
+def summarise_doubt(
+    study: dict[str, Any], parameters: EvaluationParameters, *tables: pd.DataFrame | None
+) -> dict[str, Any]:
+    """How sure every generative method is, and whether it knows when it is wrong; or why nothing is known of it.
+
+    Args:
+        study: Whose tables count.
+        parameters: Of the bootstrap.
+        tables: Of every method in turn: uncertainty and temperature scores, latent components and distances.
+
+    Returns:
+        ``methods``: method → ``uncertainty`` (see ``summarise_uncertainty``), ``temperature`` (see
+        ``summarise_temperatures``) and, where it has a latent and somebody every contrast, ``latent`` (see
+        ``summarise_latent``).
+    """
+    bootstrap = {"n_resamples": parameters.bootstrap_samples, "seed": parameters.seed}
+    methods = {}
+    for number, method in enumerate(GENERATIVE):
+        own = [of_this_study(study, [table]) for table in tables[4 * number : 4 * number + 4]]
+        scores, temperatures, components, distances = own
+        if not scores or not temperatures:
+            continue
+        methods[method] = {
+            "uncertainty": summarise_uncertainty(scores[0], **bootstrap),
+            "temperature": summarise_temperatures(temperatures[0], **bootstrap),
+        }
+        if components and distances:
+            methods[method]["latent"] = summarise_latent(components[0], distances[0], **bootstrap)
+    if methods:
+        return {"methods": methods}
+    names = ",".join(GENERATIVE)
+    return {SKIPPED: f"no generative method has been asked how sure it is (kedro run --pipelines {names},reporting)"}
 
 
 @may_lack("*robustness_scores")
