@@ -73,8 +73,9 @@ class EarlyLook(lightning.Callback):
         """Picture the first batch."""
         if batch_idx or trainer.sanity_checking or not trainer.is_global_zero:
             return
-        truth = batch["images"][: self.samples]
-        prediction = module.look({"images": truth}).float().clamp(0.0, 1.0)
+        shown = {name: values[: self.samples] for name, values in batch.items()}
+        truth = shown["images"]
+        prediction = module.look(shown).float().clamp(0.0, 1.0)
         both = torch.cat([truth, prediction], dim=1)  # [sample, 2 × modality, (z,) y, x]
         tiles = (both if both.ndim == 4 else both[:, :, both.shape[2] // 2]).cpu().numpy()
         rows = [np.concatenate(list(row[:, ::-1]), axis=1) for row in tiles]  # y up: anterior on top
