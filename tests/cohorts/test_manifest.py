@@ -278,6 +278,7 @@ def test_the_summary_counts_and_is_json(tmp_path, write_brats, write_scan):
         "subjects_without_usable_scan": [],
         "scans_per_modality": {"t1": 2, "t1c": 3, "t2": 3, "flair": 3},
         "label_maps": 2,
+        "withheld_scans": {},
         "unrecognised_files": {"count": 1, "examples": ["strange.nii.gz"]},
         "subjects_per_site": {"": 3},
         "spacing_range_mm": {name: [1.0, 1.0] for name in ("flair", "t1", "t1c", "t2")},

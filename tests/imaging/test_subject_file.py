@@ -62,6 +62,53 @@ class TestRoundTrip:
         assert len(pickle.dumps(file)) < 500
 
 
+class TestHiding:
+    @pytest.fixture
+    def store(self, tmp_path) -> SubjectStore:
+        store = SubjectStore(tmp_path)
+        for name in ("a", "b"):
+            labels = np.ones((6, 5, 4), np.uint8)
+            write_subject(store.path(name), made(subject=name, present=(True, True), segmentation=labels))
+        return store
+
+    def test_a_hidden_scan_reads_as_never_made(self, store):
+        whole, file = store.open("a"), store.without({"a": {"t2"}}).open("a")
+        assert file.present.tolist() == [True, False]
+        assert file.metadata["present"] == [True, False]
+        window = (slice(1, 4), slice(0, 5), slice(2, 4))
+        for seen, real in (
+            (file.volumes(), whole.volumes()),
+            (file.slice(2), whole.slice(2)),
+            (file.crop(*window), whole.crop(*window)),
+        ):
+            assert real[1].any()
+            assert not seen[1].any()
+            np.testing.assert_array_equal(seen[0], real[0])
+        np.testing.assert_array_equal(file.mask(), whole.mask())
+        np.testing.assert_array_equal(file.segmentation(), whole.segmentation())
+        assert file.shape == whole.shape
+
+    def test_other_subjects_and_the_files_are_as_they_were(self, store):
+        view = store.without({"a": ["t2"]})
+        assert view.open("b").present.all()
+        assert store.open("a").present.all()
+        assert store.open("a").volumes()[1].any()
+        assert view.subjects() == store.subjects()
+        assert view.done("a", "abc")
+
+    def test_views_add_up_and_cross_process_borders(self, store):
+        view = pickle.loads(pickle.dumps(store.without({"a": {"t2"}}).without({"b": {"t1"}, "a": set()})))
+        assert view.open("a").present.tolist() == [True, False]
+        file = pickle.loads(pickle.dumps(view.open("b")))
+        assert file.present.tolist() == [False, True]
+        assert not file.slice(1)[0].any()
+        assert len({view, store}) == 2  # frozen: may be a key
+
+    def test_a_contrast_it_does_not_have(self, store):
+        with pytest.raises(InputError, match=r"a\.safetensors.*no pd to hide.*t1, t2"):
+            store.without({"a": {"pd"}}).open("a")
+
+
 class TestWriting:
     def test_a_failed_write_leaves_the_old_file_and_no_litter(self, tmp_path, monkeypatch):
         path = write_subject(tmp_path / "one.safetensors", made())

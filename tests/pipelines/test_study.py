@@ -14,6 +14,7 @@ from mrisynth_pipeline.pipelines.methods import METHODS
 from mrisynth_pipeline.pipelines.preprocessing.nodes import describe_study, learn_intensity_standard
 from mrisynth_pipeline.pipelines.reporting.drawing import draw_examples
 from mrisynth_pipeline.pipelines.study import (
+    EVERY_CONTRAST,
     complete_subjects,
     model_card,
     seed_training,
@@ -96,6 +97,13 @@ class TestCompleteSubjects:
     def test_validation_may_be_empty(self, study):
         assert complete_subjects(study | {"complete": []}, "validation") == []
 
+    def test_who_can_do_without_says_so(self, study):
+        assert complete_subjects(study | {"complete": []}, "test", may_be_none=True) == []
+
+    def test_nobody_to_train_on_is_told_of_the_methods_that_need_no_complete_subjects(self, study):
+        with pytest.raises(InputError, match=r"codebrain\.stage1\.incomplete=true.*mmhvae"):
+            complete_subjects(study | {"complete": []}, "train")
+
 
 class TestExamples:
     def test_large_tumours_come_first(self, study, subjects):
@@ -144,10 +152,18 @@ class TestTraining:
         assert not torch.equal(drawn[0], drawn[2])
 
     def test_a_card_says_what_a_user_must_know(self, study):
-        card = model_card(study, ["a"], validation={"val_psnr": 20.0})
+        card = model_card(study | {"withheld_scans": {"t2": 1}}, ["a"], EVERY_CONTRAST, validation={"val_psnr": 20.0})
         assert card["modalities"] == ["t1", "t2"]
         assert card["grid"]["spacing_mm"] == [1.0, 1.0, 1.0]
-        assert card["training_data"] == {"cohort": "brats", "synthetic": False, "subjects": 1, "fingerprint": "scans"}
+        assert card["training_data"] == {
+            "cohort": "brats",
+            "synthetic": False,
+            "subjects": 1,
+            "needs": "every contrast",
+            "left_out": 1,
+            "withheld_scans": 1,
+            "fingerprint": "scans",
+        }
         assert card["intensity"] == study["intensity"]
         assert card["validation"] == {"val_psnr": 20.0}
         assert "Not for diagnostic use" in card["intended_use"]

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from mrisynth_pipeline.cohorts.manifest_schema import UNRECOGNISED, usable
+from mrisynth_pipeline.cohorts.manifest_schema import UNRECOGNISED, usable, withheld
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION
 from mrisynth_pipeline.cohorts.subject_checks import SAME_CONTENT, STEPS_IN
 
 KINDS = {
     "refused": "Refused: these files are not used",
     "duplicate": "Refused as suspected duplicates",
+    "withheld": "Withheld for an experiment",
     "incomplete": "Subjects that lack a contrast",
     "header": "Headers that disagree",
     "orientation": "Unusual orientation",
@@ -50,6 +51,7 @@ def find_oddities(manifest: pd.DataFrame) -> pd.DataFrame:
     """
     rows = [
         *_refusals(manifest),
+        *_withheld(manifest),
         *_incomplete(manifest),
         *_remarks(manifest),
         *_outliers(manifest),
@@ -66,7 +68,8 @@ def find_oddities(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def _refusals(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    for row in manifest[manifest["problems"] != ""].itertuples():
+    at_fault = (manifest["problems"] != "") & ~manifest.index.isin(withheld(manifest).index)
+    for row in manifest[at_fault].itertuples():
         kind = "refused"
         if row.modality == UNRECOGNISED:
             kind = "unrecognised"
@@ -75,6 +78,13 @@ def _refusals(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:
         elif row.spare == "yes":
             kind = "spare"
         yield kind, row.subject, row.modality, row.path, row.problems
+
+
+def _withheld(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    """One line per contrast: the experimenter asked for it, and the manifest says which scans they are."""
+    for modality, rows in withheld(manifest).groupby("modality"):
+        finding = f"{len(rows)} sound files of {rows['subject'].nunique()} subjects, by cohort.drop_fraction"
+        yield "withheld", "", modality, "", finding
 
 
 def _scans(manifest: pd.DataFrame) -> pd.DataFrame:

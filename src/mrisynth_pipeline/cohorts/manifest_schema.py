@@ -10,6 +10,9 @@ from pandera.typing import Series
 
 from mrisynth_pipeline.cohorts.errors import InputError
 
+WITHHELD = "is withheld as if it did not exist"
+"""Words of the problem of a sound file that ``cohort.drop_fraction`` takes away."""
+
 UNRECOGNISED = "unrecognised"
 """Modality of the rows for NIfTI files that no reader understands; their subject is ``""``."""
 
@@ -113,6 +116,11 @@ def validate_manifest(manifest: pd.DataFrame) -> pd.DataFrame:
 def usable(manifest: pd.DataFrame) -> pd.DataFrame:
     """The rows without problems, scans and label maps."""
     return manifest[manifest["problems"] == ""]
+
+
+def withheld(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are sound but withheld (``cohort.drop_fraction``), label maps and masks that went with them too."""
+    return manifest[manifest["problems"].str.contains(WITHHELD, regex=False)]
 
 
 def scan_path(row: Any, project_dir: Path | None = None) -> Path:

@@ -28,6 +28,14 @@ class CohortParameters(Parameters):
     modalities: tuple[str, ...] | None = None
     """Contrasts of the study, in channel order, as a list or as ``t1+t2`` (on the command line); ``None`` takes those
     of the layout."""
+    drop_fraction: float = Field(0.0, ge=0.0, lt=1.0)
+    """Share of the scans to treat as if they had never been made, for experiments on incomplete cohorts; chosen at
+    random, but every subject keeps one, and those of a smaller share are among those of a larger one."""
+    drop_from: Literal["train", "all"] = "train"
+    """Who loses scans: the training part alone, so that whatever the fraction validation and test ask for the same
+    pairs; or each part, the training part the same scans as with ``train``."""
+    drop_seed: int = 0
+    """Seed of that choice."""
 
     @field_validator("modalities", mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from mrisynth_pipeline.cohorts.manifest_schema import UNRECOGNISED, usable
+from mrisynth_pipeline.cohorts.manifest_schema import UNRECOGNISED, usable, withheld
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION
 
 _MAX_EXAMPLES = 20
@@ -23,7 +23,8 @@ def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
         ``complete_subjects`` (every contrast usable); ``incomplete_subjects`` {subject: missing contrasts};
         ``subjects_without_usable_scan``; ``scans_per_modality`` (usable); ``label_maps`` (usable);
         ``refused_scans`` [{subject, modality, path, problems}]; ``spare_scans`` (sound or not, a better one of their
-        contrast is used) the same; ``unrecognised_files`` {count, examples};
+        contrast is used) the same; ``withheld_scans`` {modality: count} (``cohort.drop_fraction``);
+        ``unrecognised_files`` {count, examples};
         ``subjects_per_site``; ``spacing_range_mm`` {modality: [smallest, largest]} over all axes;
         ``patients_with_several_time_points`` {patient: subjects}; ``fingerprint`` of the usable data.
     """
@@ -37,7 +38,9 @@ def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
     subjects = scans.drop_duplicates("subject")
     per_patient = subjects.groupby("patient")["subject"].agg(list)
     named = known[["subject", "modality", "path", "problems"]]
-    refused, spare = named[(known["problems"] != "") & (known["spare"] == "")], named[known["spare"] != ""]
+    dropped = withheld(known)
+    at_fault = (known["problems"] != "") & (known["spare"] == "") & ~known.index.isin(dropped.index)
+    refused, spare = named[at_fault], named[known["spare"] != ""]
     return {
         "cohort": str(manifest["cohort"].iloc[0]),
         "subjects": len(subjects),
@@ -50,6 +53,9 @@ def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
         "label_maps": int((usable(known)["modality"] == SEGMENTATION).sum()),
         "refused_scans": refused.to_dict("records"),
         "spare_scans": spare.to_dict("records"),
+        "withheld_scans": {
+            str(name): int(count) for name, count in dropped["modality"].value_counts(sort=False).items()
+        },
         "unrecognised_files": {"count": len(unrecognised), "examples": list(unrecognised[:_MAX_EXAMPLES])},
         "subjects_per_site": {
             str(site): int(count) for site, count in subjects["site"].value_counts().sort_index().items()

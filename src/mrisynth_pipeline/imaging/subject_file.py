@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,19 +117,21 @@ def write_subject(path: str | Path, subject: Subject) -> Path:
 class SubjectFile:
     """A subject's file on disk, memory-mapped: what is not asked for is not read.
 
-    Pickling keeps only the path, so instances may be handed to data-loader workers.
+    Pickling keeps only the path and what is hidden, so instances may be handed to data-loader workers.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, hidden: Collection[str] = ()) -> None:
         """Open a file and check its layout.
 
         Args:
             path: A file written by :func:`write_subject`.
+            hidden: Contrasts to treat as never scanned: not ``present``, and all 0. Mask, label map and grid stay,
+                also where a hidden scan gave them.
 
         Raises:
-            InputError: The file is missing, damaged, or of another layout.
+            InputError: The file is missing, damaged, or of another layout; or it has no such contrast to hide.
         """
-        self.path = Path(path)
+        self.path, self.hidden = Path(path), frozenset(hidden)
         remedy = "Delete it and run the preprocessing pipeline again"
         if not self.path.is_file():
             raise InputError(self.path, "there is no such subject file", "Run the preprocessing pipeline first")
@@ -146,11 +148,18 @@ class SubjectFile:
             raise InputError(self.path, problem, remedy)
         if len(volumes) != 4 or volumes[1:] != mask or volumes[0] != len(about["modalities"]):
             raise InputError(self.path, f"volumes {volumes} do not fit mask {mask} and {about['modalities']}", remedy)
+        if strangers := sorted(self.hidden - set(about["modalities"])):
+            raise InputError(
+                self.path, f"it has no {', '.join(strangers)} to hide", f"Hide some of {', '.join(about['modalities'])}"
+            )
+        self._hidden_channels = [position for position, name in enumerate(about["modalities"]) if name in self.hidden]
+        for channel in self._hidden_channels:
+            about["present"][channel] = False
         self.metadata: dict[str, Any] = about
         self.shape: tuple[int, int, int, int] = tuple(volumes)
 
     def __reduce__(self) -> tuple:
-        return type(self), (self.path,)
+        return type(self), (self.path, self.hidden)
 
     @property
     def present(self) -> NDArray[np.bool_]:
@@ -159,15 +168,21 @@ class SubjectFile:
 
     def volumes(self) -> NDArray[np.float32]:
         """All contrasts ``[modality, z, y, x]`` in [0, 1]."""
-        return self._tensors.get_tensor("volumes").astype(np.float32)
+        return self._shown(self._tensors.get_tensor("volumes"))
 
     def slice(self, z: int) -> NDArray[np.float32]:
         """One axial slice of every contrast ``[modality, y, x]``; z grows upwards."""
-        return self._tensors.get_slice("volumes")[:, int(z)].astype(np.float32)
+        return self._shown(self._tensors.get_slice("volumes")[:, int(z)])
 
     def crop(self, z: slice, y: slice, x: slice) -> NDArray[np.float32]:
         """A block of every contrast ``[modality, z, y, x]``: patches and slabs."""
-        return self._tensors.get_slice("volumes")[:, z, y, x].astype(np.float32)
+        return self._shown(self._tensors.get_slice("volumes")[:, z, y, x])
+
+    def _shown(self, stored: NDArray) -> NDArray[np.float32]:
+        """What was read, as float32 and with hidden contrasts at 0; ``stored`` itself is not changed."""
+        stack = stored.astype(np.float32)
+        stack[self._hidden_channels] = 0
+        return stack
 
     def mask(self) -> NDArray[np.bool_]:
         """Foreground ``[z, y, x]``."""
@@ -178,20 +193,37 @@ class SubjectFile:
         return self._tensors.get_tensor("segmentation") if "segmentation" in self._tensors.keys() else None  # noqa: SIM118
 
 
-def open_subject(path: str | Path) -> SubjectFile:
+def open_subject(path: str | Path, hidden: Collection[str] = ()) -> SubjectFile:
     """Open a subject's file for lazy reading; see :class:`SubjectFile`."""
-    return SubjectFile(path)
+    return SubjectFile(path, hidden)
 
 
 @dataclass(frozen=True)
 class SubjectStore:
-    """A folder of subject files.
+    """A folder of subject files, or a view of it that hides some scans.
 
     Args:
         directory: The folder; made on the first write.
+        hidden: Subject → contrasts that its file is opened without; see :meth:`without`.
     """
 
     directory: Path
+    hidden: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
+
+    def without(self, scans: Mapping[str, Iterable[str]]) -> "SubjectStore":
+        """The same files as if some scans had never been made, for experiments: nothing is prepared or copied.
+
+        What was made *with* a hidden scan stays: the grid and mask of a hidden reference, and the transforms onto it.
+        (``cohort.drop_fraction`` withholds scans before preparation.)
+
+        Args:
+            scans: Subject → contrasts to hide, beside those that this view hides already.
+
+        Returns:
+            A view on this folder; may be pickled for data-loader workers.
+        """
+        hidden = {subject: frozenset(names) | self.hidden.get(subject, frozenset()) for subject, names in scans.items()}
+        return SubjectStore(self.directory, {**self.hidden, **hidden})
 
     def path(self, subject: str) -> Path:
         """Where a subject's file lies or would lie."""
@@ -212,9 +244,9 @@ class SubjectStore:
         """Open a subject's file.
 
         Raises:
-            InputError: It is missing or damaged.
+            InputError: It is missing or damaged, or lacks a contrast that is to be hidden.
         """
-        return open_subject(self.path(subject))
+        return open_subject(self.path(subject), self.hidden.get(subject, ()))
 
     def done(self, subject: str, fingerprint: str) -> bool:
         """Whether a sound file made from exactly these sources and parameters is there."""

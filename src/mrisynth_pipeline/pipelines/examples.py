@@ -12,13 +12,13 @@ from mrisynth_pipeline.sampling.availability import example_subsets, parse_subse
 
 
 def example_subjects(study: dict[str, Any], subjects: SubjectStore, count: int) -> list[str]:
-    """The complete test subjects with the largest tumours (without labels: the first ones), for figures."""
+    """The complete test subjects with the largest tumours (without labels: the first ones), for figures; maybe none."""
 
     def tumour_size(subject: str) -> int:
         labels = subjects.open(subject).segmentation()
         return 0 if labels is None else int((labels > 0).sum())
 
-    return sorted(complete_subjects(study, "test"), key=tumour_size, reverse=True)[:count]
+    return sorted(complete_subjects(study, "test", may_be_none=True), key=tumour_size, reverse=True)[:count]
 
 
 def shown_cases(

@@ -18,23 +18,60 @@ from mrisynth_pipeline.cohorts.errors import InputError
 logger = logging.getLogger(__name__)
 
 
-def complete_subjects(study: dict[str, Any], part: str) -> list[str]:
+EVERY_CONTRAST = "every contrast"
+TWO_CONTRASTS = "two or more contrasts"
+ANY_CONTRAST = "any contrast"
+"""What a training asks of its subjects, as model cards say it."""
+
+
+_WAYS_OUT = {
+    "train": "Add subjects, set cohort.modalities to the contrasts they have, or train on incomplete ones: CodeBrain "
+    "with codebrain.stage1.incomplete=true,codebrain.stage2.incomplete=true, or kedro run --pipelines mmhvae",
+    "test": "Add subjects, or set cohort.modalities to the contrasts they have",
+}
+
+
+def complete_subjects(study: dict[str, Any], part: str, may_be_none: bool = False) -> list[str]:
     """Subjects of a part (train, validation, test) that have every contrast; says how many were left out.
 
+    Args:
+        study: Who is in the study.
+        part: Which part.
+        may_be_none: Whether the caller can do without any, as everyone can do without validation subjects.
+
     Raises:
-        InputError: If nobody is left of the training or test part.
+        InputError: If nobody is left, and somebody must be.
     """
-    members = study[part]
-    chosen = [subject for subject in members if subject in set(study["complete"])]
+    members, complete = study[part], set(study["complete"])
+    chosen = [subject for subject in members if subject in complete]
     if len(chosen) < len(members):
         logger.warning("%d of %d %s subjects lack a contrast: left out", len(members) - len(chosen), len(members), part)
-    if not chosen and part != "validation":
+    if not chosen and part in _WAYS_OUT and not may_be_none:
         raise InputError(
             f"{part} part of {study['cohort']}",
             f"none of its {len(members)} subjects has all of {', '.join(study['modalities'])}",
-            "Add subjects, or set cohort.modalities to the contrasts they have",
+            _WAYS_OUT[part],
         )
     return chosen
+
+
+def labelled_subjects(study: dict[str, Any], part: str) -> list[str]:
+    """Complete subjects of a part that have a tumour label map; says how many labelled ones were left out."""
+    labelled = [subject for subject in study[part] if subject in set(study["labelled"])]
+    chosen = [subject for subject in labelled if subject in set(study["complete"])]
+    if n := len(labelled) - len(chosen):
+        logger.warning("%d of %d labelled %s subjects lack a contrast: left out", n, len(labelled), part)
+    return chosen
+
+
+def segmentation_obstacle(study: dict[str, Any]) -> str:
+    """Why no tumour can be segmented downstream, as part of a sentence; ``""`` where one can."""
+    for part in ("train", "test"):
+        if not set(study[part]) & set(study["labelled"]):
+            return "the cohort has no tumour label maps in its training and test parts"
+        if not set(study[part]) & set(study["labelled"]) & set(study["complete"]):
+            return f"no labelled subject of the {part} part has every contrast, which the segmenter needs"
+    return ""
 
 
 def training_identity(study: dict[str, Any], *parameters: BaseModel) -> str:
@@ -56,8 +93,15 @@ def trackers(stage: str) -> list[Logger]:
     return [MLFlowLogger(run_id=run.info.run_id, tracking_uri=mlflow.get_tracking_uri(), prefix=stage)]
 
 
-def model_card(study: dict[str, Any], trained_on: list[str], **more: Any) -> dict[str, Any]:
-    """What a user of a model must know; ``more`` adds sizes and metrics."""
+def model_card(study: dict[str, Any], trained_on: list[str], needs: str = "", **more: Any) -> dict[str, Any]:
+    """What a user of a model must know.
+
+    Args:
+        study: What it was trained on.
+        trained_on: Who of the training part took part.
+        needs: What a subject must have to be trained on, such as :data:`EVERY_CONTRAST`; why the others were left out.
+        more: Sizes and metrics.
+    """
     return {
         "modalities": study["modalities"],
         "grid": study["grid"],
@@ -67,6 +111,9 @@ def model_card(study: dict[str, Any], trained_on: list[str], **more: Any) -> dic
             "cohort": study["cohort"],
             "synthetic": study["phantom"],
             "subjects": len(trained_on),
+            "needs": needs,
+            "left_out": len(set(study["train"]) - set(trained_on)),
+            "withheld_scans": sum(study.get("withheld_scans", {}).values()),
             "fingerprint": study["data_fingerprint"],
         },
         "intended_use": "Research on imputing missing MRI contrasts. Not for diagnostic use.",

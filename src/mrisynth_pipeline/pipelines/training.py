@@ -23,6 +23,7 @@ def trained(
     identity: str,
     tracked_as: str,
     stage1: TrainedModel | None = None,
+    needs: str = "",
 ) -> tuple[TrainedModel, pd.DataFrame]:
     """Train a network.
 
@@ -36,6 +37,7 @@ def trained(
         identity: Fingerprint of data and settings; only a run with the same one, on the same Stage I, is resumed.
         tracked_as: Prefix of the metrics in MLflow.
         stage1: What a Stage II is trained on.
+        needs: What the members have that others of the training part lack, for the card.
 
     Returns:
         The network with its card, and the history of the training.
@@ -47,6 +49,7 @@ def trained(
     card = model_card(
         study,
         members,
+        needs,
         parameters=parameter_count(network),
         validation=validation if stage1 is None else {"stage1": stage1.card["validation"], "stage2": validation},
         training_identity=identity,

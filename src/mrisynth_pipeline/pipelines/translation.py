@@ -14,7 +14,7 @@ from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.models.resunet import ResUNet, ResUNetArchitecture
 from mrisynth_pipeline.pipelines.evaluation.pipeline import score_pipeline
 from mrisynth_pipeline.pipelines.segmentation.pipeline import segmentation_template
-from mrisynth_pipeline.pipelines.study import complete_subjects, seed_training, training_identity
+from mrisynth_pipeline.pipelines.study import EVERY_CONTRAST, complete_subjects, seed_training, training_identity
 from mrisynth_pipeline.pipelines.training import trained
 from mrisynth_pipeline.sampling.patches import patch_samples
 from mrisynth_pipeline.sampling.slices import slice_samples
@@ -67,6 +67,7 @@ def train_translator(
         workspace,
         training_identity(study, architecture, parameters),
         tracked_as,
+        needs=EVERY_CONTRAST,
     )
 
 

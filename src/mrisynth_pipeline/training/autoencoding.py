@@ -11,7 +11,7 @@ from mrisynth_pipeline.models.blocks.discriminators import PatchDiscriminator
 from mrisynth_pipeline.models.codebrain import CodeBrainAutoencoder
 from mrisynth_pipeline.sampling.slices import SliceParameters
 from mrisynth_pipeline.training.adversarial import AdversarialTraining, Exhibit
-from mrisynth_pipeline.training.imputation import image_psnr, on_voxels, reconstruction_loss
+from mrisynth_pipeline.training.imputation import image_psnr, on_voxels, reconstruction_loss, zero_filled
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 
 
@@ -20,6 +20,9 @@ class AutoencodingParameters(SliceParameters):
 
     optimisation: OptimisationParameters = OptimisationParameters()
     """Schedule of the autoencoder."""
+    incomplete: bool = False
+    """Whether subjects that lack contrasts are trained on too, if they have two: an absent one is zero wherever it goes
+    in, is never among the available, and no loss asks for it."""
     reconstruction_loss: Literal["psnr", "l1"] = "psnr"
     """``psnr``: 10·log10 of the mean squared error; ``l1``: mean absolute error (ablation)."""
     missing_weight: float = Field(20.0, ge=0)
@@ -64,29 +67,32 @@ class Autoencoding(AdversarialTraining):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """One step of the autoencoder, then one of the discriminator on the same prediction."""
-        p, images = self.parameters_of_stage, batch["images"]
-        available = self.draw_available(images, self.step_generator())
+        p, (images, present) = self.parameters_of_stage, self.stack(batch)
+        available = self.draw_available(images, self.step_generator(), present)
+        missing = ~available & present
         prediction, _ = self.autoencoder(images, available)
-        loss = p.missing_weight * reconstruction_loss(prediction, images, ~available, p.reconstruction_loss)
+        loss = p.missing_weight * reconstruction_loss(prediction, images, missing, p.reconstruction_loss)
         loss = loss + p.available_weight * reconstruction_loss(prediction, images, available, p.reconstruction_loss)
-        made = torch.where(on_voxels(available, images), images, prediction)
-        # All maps count: the discriminator also learns that what was available is real.
-        exhibit = Exhibit(made, images, condition=images, available=available, judged=torch.ones_like(available))
+        made = zero_filled(torch.where(on_voxels(available, images), images, prediction), present)
+        # All maps of what there is count: the discriminator also learns that what was available is real. What is absent
+        # is zero in the made stack as in the real one: nobody can say whether it is well made.
+        exhibit = Exhibit(made, images, condition=images, available=available, judged=present)
         self.step_in_turn(loss, exhibit)
-        self.log("train_psnr_missing", image_psnr(prediction.detach(), images, ~available), prog_bar=True)
+        self.log("train_psnr_missing", image_psnr(prediction.detach(), images, missing), prog_bar=True)
 
     def look(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch modality y x"]:
         """Reconstructions of a batch under the validation subsets, for an early look."""
-        return self.autoencoder(batch["images"], self.validation_available(batch["images"]))[0]
+        images, present = self.stack(batch)
+        return self.autoencoder(images, self.validation_available(images, present))[0]
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """PSNR of hidden modalities through the true codes, and the codes' use."""
-        images = batch["images"]
-        available = self.validation_available(images)
+        images, present = self.stack(batch)
+        available = self.validation_available(images, present)
         prediction, values = self.autoencoder(images, available)
         self.log(
             "val_psnr_missing",
-            image_psnr(prediction, images, ~available),
+            image_psnr(prediction, images, ~available & present),
             prog_bar=True,
             batch_size=len(images),
         )

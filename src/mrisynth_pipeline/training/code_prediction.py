@@ -17,6 +17,9 @@ class CodePredictionParameters(SliceParameters):
 
     optimisation: OptimisationParameters = OptimisationParameters(batch_size=16)
     """Schedule of the code predictor."""
+    incomplete: bool = False
+    """Whether subjects that lack contrasts are trained on too, if they have two. Their codes are those of the stack
+    with zeros for what is absent: they tell the predictor nothing about it. Needs ``stage1.incomplete``."""
 
 
 class CodePrediction(ImputationTraining):
@@ -38,8 +41,8 @@ class CodePrediction(ImputationTraining):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Float[Tensor, ""]:
         """Loss of the predicted codes against those of the complete stack."""
-        images = batch["images"]
-        available = self.draw_available(images, self.step_generator())
+        images, present = self.stack(batch)
+        available = self.draw_available(images, self.step_generator(), present)
         with torch.no_grad():
             target = self.method.autoencoder.encode(images)
         logits = self.method.predictor(images, available)
@@ -55,14 +58,14 @@ class CodePrediction(ImputationTraining):
 
     def look(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch modality y x"]:
         """Imputations of a batch under the validation subsets, for an early look."""
-        images = batch["images"]
-        available = self.validation_available(images)
+        images, present = self.stack(batch)
+        available = self.validation_available(images, present)
         return self.method.predict(zero_filled(images, available), available)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Code loss and accuracy, and the PSNR of the imputed modalities."""
-        images = batch["images"]
-        available = self.validation_available(images)
+        images, present = self.stack(batch)
+        available = self.validation_available(images, present)
         target = self.method.autoencoder.encode(images)
         logits = self.method.predictor(images, available)
         values = self.method.predictor.predicted_values(logits)
@@ -70,4 +73,4 @@ class CodePrediction(ImputationTraining):
         size = {"batch_size": len(images)}
         self.log("val_loss", self.method.predictor.loss(logits, target), **size)
         self.log("val_code_accuracy", self._accuracy(logits, target), prog_bar=True, **size)
-        self.log("val_psnr_missing", image_psnr(prediction, images, ~available), prog_bar=True, **size)
+        self.log("val_psnr_missing", image_psnr(prediction, images, ~available & present), prog_bar=True, **size)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from mrisynth_pipeline.sampling.availability import all_subsets, draw_subsets
+from mrisynth_pipeline.sampling.availability import all_subsets, draw_inputs, draw_subsets
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 from mrisynth_pipeline.training.schedule import ScheduledTraining
 
@@ -79,7 +79,7 @@ def image_psnr(
 
 
 class ImputationTraining(ScheduledTraining):
-    """Base of the trainings on complete stacks with modalities hidden at random.
+    """Base of the trainings on stacks with modalities hidden at random.
 
     Args:
         n_modalities: Contrasts in the stack.
@@ -99,13 +99,37 @@ class ImputationTraining(ScheduledTraining):
         rank = 1_008 if shared else self.global_rank
         return torch.Generator().manual_seed((self.optimisation.seed * 1_000_003 + self.global_step) * 1_009 + rank)
 
-    def draw_available(
-        self, images: Float[Tensor, "batch modality *spatial"], generator: torch.Generator
-    ) -> Bool[Tensor, "batch modality"]:
-        """One subset per sample, drawn from :meth:`step_generator`."""
-        return draw_subsets(len(images), self.n_modalities, generator).to(images.device)
+    def stack(
+        self, batch: dict[str, Tensor]
+    ) -> tuple[Float[Tensor, "batch modality *spatial"], Bool[Tensor, "batch modality"]]:
+        """Images of a batch, exactly 0 where a subject lacks the modality, and what is present."""
+        return zero_filled(batch["images"], batch["present"]), batch["present"]
 
-    def validation_available(self, images: Float[Tensor, "batch modality *spatial"]) -> Bool[Tensor, "batch modality"]:
-        """All subsets in turn, the same in every validation."""
+    def draw_available(
+        self,
+        images: Float[Tensor, "batch modality *spatial"],
+        generator: torch.Generator,
+        present: Bool[Tensor, "batch modality"] | None = None,
+    ) -> Bool[Tensor, "batch modality"]:
+        """One subset per sample of what it has (``None``: all), drawn from :meth:`step_generator`.
+
+        Complete samples draw first, so that they get the same with and without ``present``.
+        """
+        available = draw_subsets(len(images), self.n_modalities, generator)
+        if present is not None:
+            for row in (~present.all(1)).nonzero()[:, 0].tolist():
+                available[row] = draw_inputs(present[row : row + 1], generator)[0]
+        return available.to(images.device)
+
+    def validation_available(
+        self, images: Float[Tensor, "batch modality *spatial"], present: Bool[Tensor, "batch modality"] | None = None
+    ) -> Bool[Tensor, "batch modality"]:
+        """All subsets in turn of what a sample has (``None``: all), the same in every validation."""
         subsets = all_subsets(self.n_modalities).to(images.device)
-        return subsets[torch.arange(len(images), device=images.device) % len(subsets)]
+        available = subsets[torch.arange(len(images), device=images.device) % len(subsets)]
+        if present is not None:
+            for row in (~present.all(1)).nonzero()[:, 0].tolist():
+                own = all_subsets(int(present[row].sum())).to(images.device)
+                available[row] = False
+                available[row, present[row]] = own[row % len(own)]
+        return available

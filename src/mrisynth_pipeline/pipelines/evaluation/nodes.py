@@ -1,5 +1,6 @@
 """How good the imputations are, for every method through one door."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from mrisynth_pipeline.models.codebrain import CodeBrainAutoencoder
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.examples import case_name, shown_cases
 from mrisynth_pipeline.pipelines.products import marked
-from mrisynth_pipeline.pipelines.study import complete_subjects, model_card, usable_device
+from mrisynth_pipeline.pipelines.study import ANY_CONTRAST, complete_subjects, model_card, usable_device
 from mrisynth_pipeline.sampling.slices import telling_slice
+
+logger = logging.getLogger(__name__)
 
 
 def fit_baselines(study: dict[str, Any], subjects: SubjectStore) -> tuple[TrainedModel, TrainedModel]:
@@ -28,7 +31,7 @@ def fit_baselines(study: dict[str, Any], subjects: SubjectStore) -> tuple[Traine
         volumes, present = torch.from_numpy(file.volumes()), torch.from_numpy(np.asarray(file.present))
         linear.accumulate(volumes, present)
         mean.accumulate(volumes, present)
-    card = model_card(study, study["train"])
+    card = model_card(study, study["train"], ANY_CONTRAST)
     return TrainedModel(linear, card), TrainedModel(mean, card)
 
 
@@ -77,7 +80,8 @@ def score_true_codes(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What the decoder makes of the *true* codes, in the same table as the methods, and how often each code is used.
 
-    These rows have seen the truth: they are the ceiling of what Stage II can reach, not a method.
+    These rows have seen the truth: they are the ceiling of what Stage II can reach, not a method. Both tables are empty
+    where no test subject has every contrast.
     """
     device = usable_device(parameters.device)
     network: CodeBrainAutoencoder = autoencoder.network.to(device)
@@ -96,6 +100,10 @@ def score_true_codes(
             counts.add_(torch.bincount(indices, minlength=codes.codebook_size))
         return imputed.transpose(0, 1)
 
-    members, modalities = complete_subjects(study, "test")[: parameters.ceiling_subjects], tuple(study["modalities"])
+    members = complete_subjects(study, "test", may_be_none=True)[: parameters.ceiling_subjects]
+    if not members:
+        logger.warning("No test subject has every contrast: there are no true codes, and no ceiling to score")
+        return pd.DataFrame({"method": []}), pd.DataFrame({"code": [], "count": []})
+    modalities = tuple(study["modalities"])
     scores = score_cohort("stage1", reconstruct, subjects, members, modalities, parameters, study["slice_windows"])
     return marked(scores, study), pd.DataFrame({"code": range(len(counts)), "count": counts.numpy()})

@@ -1,32 +1,28 @@
 """Training of NeuroQuant's two stages."""
 
-import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.models.neuroquant import NeuroQuant, NeuroQuantArchitecture, NeuroQuantAutoencoder
 from mrisynth_pipeline.models.packaging import TrainedModel
-from mrisynth_pipeline.pipelines.study import seed_training, training_identity
+from mrisynth_pipeline.pipelines.incomplete import members_for_imputation
+from mrisynth_pipeline.pipelines.study import TWO_CONTRASTS, seed_training, training_identity
 from mrisynth_pipeline.pipelines.training import trained
 from mrisynth_pipeline.sampling.patches import (
     ImagePatches,
     PatchParameters,
     middle_windows,
     patch_samples,
-    subjects_with,
 )
 from mrisynth_pipeline.training.anatomical import AnatomicalAutoencoding, AnatomicalParameters
 from mrisynth_pipeline.training.index_prediction import IndexPrediction, IndexPredictionParameters
 from mrisynth_pipeline.training.similarity_loss import WINDOW
 from mrisynth_pipeline.training.styles import remember_styles
-
-logger = logging.getLogger(__name__)
 
 _REMEDY = "Correct it in conf/ or with --params"
 
@@ -71,6 +67,7 @@ def train_anatomical_autoencoder(
         workspace,
         training_identity(study, architecture, parameters),
         tracked_as,
+        needs=TWO_CONTRASTS,
     )
     remember_styles(network, middle_windows(subjects, members, architecture.window))
     return model, history
@@ -112,6 +109,7 @@ def train_index_predictor(
         training_identity(study, architecture, parameters),
         tracked_as,
         stage1,
+        needs=TWO_CONTRASTS,
     )
 
 
@@ -129,19 +127,8 @@ def paired_samples(
     Raises:
         InputError: Nobody is left, a contrast is in nobody's scans, or the augmentation is one of slices.
     """
-    members = subjects_with(subjects, study["train"], at_least=2)
-    if alone := len(study["train"]) - len(members):
-        logger.warning("%d of %d training subjects have one contrast alone: left out", alone, len(study["train"]))
-    have = [torch.as_tensor(subjects.open(subject).present) for subject in members]
-    scanned = torch.stack(have).any(0).tolist() if have else [False] * len(study["modalities"])
-    if lacking := [name for name, known in zip(study["modalities"], scanned, strict=True) if not known]:
-        raise InputError(
-            f"train part of {study['cohort']}",
-            f"no subject with two or more contrasts has {', '.join(lacking)}",
-            "Add subjects, or set cohort.modalities to the contrasts they have",
-        )
+    members, held_out, _ = members_for_imputation(study, subjects, incomplete=True)
     samples = partial(patch_samples, subjects, parameters=parameters)
-    held_out = subjects_with(subjects, study["validation"], at_least=2)
     try:
         return members, (samples(members), samples(held_out, augmented=False))
     except ValueError as error:

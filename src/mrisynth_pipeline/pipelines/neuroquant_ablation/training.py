@@ -9,7 +9,7 @@ from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.models.vqvae import MonaiVQVAE, VQVAEArchitecture
 from mrisynth_pipeline.pipelines.neuroquant.training import paired_samples
-from mrisynth_pipeline.pipelines.study import seed_training, training_identity
+from mrisynth_pipeline.pipelines.study import TWO_CONTRASTS, seed_training, training_identity
 from mrisynth_pipeline.pipelines.training import trained
 from mrisynth_pipeline.training.volumetric_autoencoding import VolumetricAutoencoding, VolumetricParameters
 
@@ -40,4 +40,4 @@ def train_vqvae(
     members, samples = paired_samples(study, subjects, parameters, "neuroquant.stage1")
     identity = training_identity(study, architecture, parameters)
     training = VolumetricAutoencoding(network, parameters)
-    return trained(training, network, samples, study, members, workspace, identity, tracked_as)
+    return trained(training, network, samples, study, members, workspace, identity, tracked_as, needs=TWO_CONTRASTS)

@@ -78,8 +78,8 @@ def describe_study(
         ``cohort``, ``phantom``, ``modalities`` in channel order, ``grid`` (``size`` and ``spacing_mm``, x y z),
         ``intensity`` (all that maps a new scan to [0, 1] as these were: method, settings, standard),
         ``train`` / ``validation`` / ``test`` subjects whose file is done, ``complete`` (all contrasts present),
-        ``labelled`` (with a tumour label map), ``slice_windows`` of a published split on the model grid, and a
-        ``fingerprint`` of everything in these files.
+        ``labelled`` (with a tumour label map), ``withheld_scans`` {modality: count},
+        ``slice_windows`` of a published split on the model grid, and a ``fingerprint`` of everything in these files.
     """
     done = set(_done(index))
     files = {subject: subjects.open(subject) for subject in sorted(done)}
@@ -106,6 +106,7 @@ def describe_study(
         **parts,
         "complete": [subject for subject, file in files.items() if file.present.all()],
         "labelled": [subject for subject, file in files.items() if file.segmentation() is not None],
+        "withheld_scans": manifest_summary.get("withheld_scans", {}),
         "slice_windows": windows,
         "data_fingerprint": manifest_summary["fingerprint"],
         "fingerprint": hashlib.sha256((fingerprints + str(parts) + str(windows)).encode()).hexdigest(),

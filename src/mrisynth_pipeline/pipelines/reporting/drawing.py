@@ -60,6 +60,8 @@ def draw_code_usage(code_counts: pd.DataFrame | None) -> Figure:
     """How often each code is used on the test subjects, over all subsets."""
     if code_counts is None:
         return empty_figure("CodeBrain's codes have not been counted.")
+    if code_counts.empty:
+        return empty_figure("No test subject has every contrast: CodeBrain's codes of complete stacks are unknown.")
     return code_usage(code_counts["count"].to_numpy())
 
 
@@ -107,7 +109,7 @@ def draw_examples(
             subject=subject,
             segmentation=None if labels is None else labels[z],
         )
-    return figures or {"none": empty_figure("No test subject was shown.")}
+    return figures or {"none": empty_figure("No test subject with every contrast was shown.")}
 
 
 def draw_segmentation_bars(summary: dict[str, Any]) -> Figure:

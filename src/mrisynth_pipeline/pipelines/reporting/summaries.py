@@ -16,6 +16,7 @@ from mrisynth_pipeline.metrics.statistics import summarise_scores
 from mrisynth_pipeline.metrics.uncertainty_statistics import summarise_temperatures, summarise_uncertainty
 from mrisynth_pipeline.pipelines.methods import GENERATIVE, SKIPPED
 from mrisynth_pipeline.pipelines.products import may_lack, of_this_study
+from mrisynth_pipeline.pipelines.study import segmentation_obstacle
 
 
 @may_lack("*scores")
@@ -43,7 +44,7 @@ def summarise_downstream(
     """Dice and HD95 by missing contrast, region and method; or why there are none."""
     tables = of_this_study(study, scores)
     if not tables and any(table is not None for table in scores):
-        return {SKIPPED: "the cohort has no tumour label maps in its training and test parts"}
+        return {SKIPPED: segmentation_obstacle(study) or "no test subject could be segmented"}
     if not tables:
         return {SKIPPED: "no tumour has been segmented yet (kedro run --pipelines segmentation)"}
     table = pd.concat(tables, ignore_index=True)

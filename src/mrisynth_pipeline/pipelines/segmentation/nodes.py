@@ -18,9 +18,11 @@ from mrisynth_pipeline.pipelines.examples import example_subjects, missing_chann
 from mrisynth_pipeline.pipelines.methods import SKIPPED
 from mrisynth_pipeline.pipelines.products import marked, may_lack
 from mrisynth_pipeline.pipelines.study import (
+    labelled_subjects,
     model_card,
     parameter_count,
     seed_training,
+    segmentation_obstacle,
     trackers,
     training_identity,
     usable_device,
@@ -32,11 +34,7 @@ from mrisynth_pipeline.training.segmentation import SegmentationParameters, Segm
 
 logger = logging.getLogger(__name__)
 
-
-def _labelled(study: dict[str, Any], part: str) -> list[str]:
-    """Complete subjects of a part that have a tumour label map."""
-    members = set(study["complete"]) & set(study["labelled"])
-    return [subject for subject in study[part] if subject in members]
+_NEEDS = "every contrast and a tumour label map"
 
 
 def train_segmenter(
@@ -44,33 +42,34 @@ def train_segmenter(
 ) -> tuple[TrainedModel, pd.DataFrame]:
     """Train the tumour segmenter on real, complete, labelled training scans.
 
-    A cohort without label maps (such as IXI) gets an untrained segmenter whose card says so; the nodes after this one
-    then have nothing to do.
+    A cohort without label maps (such as IXI), or without complete labelled subjects, gets an untrained segmenter whose
+    card says so; the nodes after this one then have nothing to do.
     """
     seed_training(parameters.optimisation.seed)
     segmenter = Segmenter(tuple(study["modalities"]), parameters.width, parameters.blocks_down)
-    members = _labelled(study, "train")
-    if not members or not _labelled(study, "test"):
-        reason = f"the cohort {study['cohort']} has no tumour label maps in its training and test parts"
+    members = labelled_subjects(study, "train")
+    if reason := segmentation_obstacle(study):
         logger.warning("No downstream segmentation: %s", reason)
-        return TrainedModel(segmenter, model_card(study, members, **{SKIPPED: reason})), pd.DataFrame({"step": []})
+        card = model_card(study, members, _NEEDS, **{SKIPPED: reason})
+        return TrainedModel(segmenter, card), pd.DataFrame({"step": []})
     shape = tuple(reversed(study["grid"]["size"]))
     patch = tuple(min(n, full) for n, full in zip(reversed(parameters.patch_size), shape, strict=True))
     history = fit(
         SegmentationTraining(segmenter, parameters),
         PatchDataset(subjects, members, patch, parameters.tumour_share),
-        PatchDataset(subjects, _labelled(study, "validation"), patch, random=False),
+        PatchDataset(subjects, labelled_subjects(study, "validation"), patch, random=False),
         parameters.optimisation,
         workspace,
         training_identity(study, parameters),
         trackers("segmentation"),
     )
-    card = model_card(study, members, parameters=parameter_count(segmenter), validation=last_validation(history))
+    size = parameter_count(segmenter)
+    card = model_card(study, members, _NEEDS, parameters=size, validation=last_validation(history))
     return TrainedModel(segmenter, card), history
 
 
 def _test_subjects(segmenter: TrainedModel, study: dict[str, Any]) -> list[str]:
-    return [] if SKIPPED in segmenter.card else _labelled(study, "test")
+    return [] if SKIPPED in segmenter.card else labelled_subjects(study, "test")
 
 
 def _shown_subjects(segmenter: TrainedModel, study: dict[str, Any], subjects: SubjectStore) -> list[str]:

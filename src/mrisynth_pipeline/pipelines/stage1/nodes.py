@@ -9,7 +9,8 @@ import pandas as pd
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.models.codebrain import CodeBrainArchitecture, CodeBrainAutoencoder
 from mrisynth_pipeline.models.packaging import TrainedModel
-from mrisynth_pipeline.pipelines.study import complete_subjects, seed_training, training_identity
+from mrisynth_pipeline.pipelines.incomplete import members_for_imputation
+from mrisynth_pipeline.pipelines.study import seed_training, training_identity
 from mrisynth_pipeline.pipelines.training import trained
 from mrisynth_pipeline.sampling.slices import slice_samples
 from mrisynth_pipeline.training.autoencoding import Autoencoding, AutoencodingParameters
@@ -22,10 +23,14 @@ def train_autoencoder(
     architecture: CodeBrainArchitecture,
     parameters: AutoencodingParameters,
 ) -> tuple[TrainedModel, pd.DataFrame]:
-    """Train encoder, codes and decoder on the complete training subjects."""
+    """Train encoder, codes and decoder on the complete training subjects, or on all with two contrasts.
+
+    Raises:
+        InputError: Nobody is left to train on.
+    """
     seed_training(parameters.optimisation.seed)
     network = CodeBrainAutoencoder(len(study["modalities"]), architecture)
-    members, held_out = complete_subjects(study, "train"), complete_subjects(study, "validation")
+    members, held_out, needs = members_for_imputation(study, subjects, parameters.incomplete)
     samples = partial(slice_samples, subjects, parameters=parameters, windows=study["slice_windows"])
     return trained(
         Autoencoding(network, len(study["modalities"]), parameters),
@@ -36,4 +41,5 @@ def train_autoencoder(
         workspace,
         training_identity(study, architecture, parameters),
         "stage1",
+        needs=needs,
     )
