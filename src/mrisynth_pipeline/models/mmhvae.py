@@ -5,6 +5,7 @@ the latent, a Gaussian; the posterior is their product with the prior p(z_l | z_
 no opinion, so any subset of modalities has a posterior, and all modalities are decoded from z_1 alone.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -246,8 +247,7 @@ class _Encoder(nn.Module):
         self.stem = nn.Conv2d(1, widths[0], 3, padding=1)
         self.cells = nn.ModuleList(EncoderCell(width) for width in widths)
         self.halvings = nn.ModuleList(
-            nn.Conv2d(before, after, 3, stride=2, padding=1)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in itertools.pairwise(widths)
         )
 
     def forward(self, image: Float[Tensor, "batch 1 y x"]) -> list[Float[Tensor, "batch channel ys xs"]]:

@@ -49,6 +49,10 @@ METHOD_NAMES = {
     "zero_fill": "AGI-Net, zero-filled shift",
     "real": "Real",
     "zero": "Blank (zero)",
+    # Contestants of the experiment on incomplete cohorts.
+    "mmhvae_no_pool": "MMHVAE, no pool",
+    "mmhvae_no_gan": "MMHVAE, no GAN",
+    "codebrain_incomplete": "CodeBrain, incomplete too",
     # Autoencoders that NeuroQuant's is measured against.
     "continuous": "NeuroQuant, continuous",
     "monai_vqvae": "VQ-VAE (MONAI)",

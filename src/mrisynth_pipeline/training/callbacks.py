@@ -11,7 +11,6 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger
 from PIL import Image
 
-
 logger = logging.getLogger(__name__)
 
 

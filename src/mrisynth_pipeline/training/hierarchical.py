@@ -30,8 +30,8 @@ class HierarchicalParameters(SliceParameters):
     augmentation: AugmentationParameters = MIRRORED_ALONE
     """Transforms of the training slices."""
     subset_groups: tuple[str, ...] = Field(("all", "any"), min_length=1)
-    """Input subsets that each sample is shown as, in the same step: ``all`` it has, ``any`` part of it, or some of named
-    contrasts (``us``, ``t2+t1c+flair``). The paper's ultrasound experiment has thirds: all, ultrasound, some MR."""
+    """Input subsets that each sample is shown as, in the same step: ``all`` it has, ``any`` part of it, or some of
+    named contrasts (``us``, ``t2+t1c+flair``). The paper's ultrasound experiment has thirds: all, ultrasound, some MR."""
     group_weights: tuple[float, ...] | None = None
     """Weight of each group's loss; ``None``: all alike."""
     kl_weight: float = Field(0.001, gt=0)
@@ -64,7 +64,11 @@ class HierarchicalParameters(SliceParameters):
     def _every_group_has_a_weight(self) -> "HierarchicalParameters":
         if self.group_weights is None:
             return self
-        if len(self.group_weights) != len(self.subset_groups) or min(self.group_weights) < 0 or not any(self.group_weights):
+        if (
+            len(self.group_weights) != len(self.subset_groups)
+            or min(self.group_weights) < 0
+            or not any(self.group_weights)
+        ):
             raise ValueError(
                 f"group_weights={self.group_weights} must be a weight of 0 or more for each of the "
                 f"{len(self.subset_groups)} subset_groups, not all 0"
@@ -127,7 +131,9 @@ class HierarchicalTraining(ImputationTraining):
         """One step of the network, then, towards the end, one of the discriminators on the same imputations."""
         p, present, generator = self.settings, batch["present"], self.step_generator()
         images = padded(zero_filled(batch["images"], present), self.network.divisor)
-        subsets = torch.cat([draw_group(group, present, self.network.modalities, generator) for group in p.subset_groups])
+        subsets = torch.cat(
+            [draw_group(group, present, self.network.modalities, generator) for group in p.subset_groups]
+        )
         subsets = subsets.to(images.device)
         descent = self.network.descend(
             self.network.encode(images, present), subsets, tuple(images.shape[2:]), generator=generator
@@ -184,8 +190,8 @@ class HierarchicalTraining(ImputationTraining):
     def disagreement(self, descent: Descent) -> Float[Tensor, ""]:
         """KL(posterior of all modalities ‖ posterior of one modality or more), nats, mean over the batch.
 
-        Where latents were drawn from all modalities, every expert has spoken; a product of some of them is the posterior
-        of that subset given the same latent above, at no cost.
+        Where latents were drawn from all modalities, every expert has spoken; a product of some of them is the
+        posterior of that subset given the same latent above, at no cost.
         """
         groups = self.settings.subset_groups
         whole = groups.index("all")

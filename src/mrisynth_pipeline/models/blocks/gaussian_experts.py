@@ -74,9 +74,7 @@ class Expert:
     def within(self, first: int, count: int) -> "Expert":
         """What it says of some samples in a row, which are counted from 0 then."""
         chosen = (self.rows >= first) & (self.rows < first + count)
-        return Expert(
-            self.rows[chosen] - first, Gaussian(self.opinion.mean[chosen], self.opinion.log_scale[chosen])
-        )
+        return Expert(self.rows[chosen] - first, Gaussian(self.opinion.mean[chosen], self.opinion.log_scale[chosen]))
 
 
 def product_of_experts(

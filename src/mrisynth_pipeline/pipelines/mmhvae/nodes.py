@@ -10,7 +10,7 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.models.mmhvae import MMHVAE, MMHVAEArchitecture
 from mrisynth_pipeline.models.packaging import TrainedModel
-from mrisynth_pipeline.pipelines.study import seed_training, training_identity
+from mrisynth_pipeline.pipelines.study import ANY_CONTRAST, seed_training, training_identity
 from mrisynth_pipeline.pipelines.training import trained
 from mrisynth_pipeline.sampling.patches import subjects_with
 from mrisynth_pipeline.sampling.slices import slice_samples
@@ -59,4 +59,5 @@ def train_mmhvae(
         workspace,
         training_identity(study, architecture, parameters),
         tracked_as,
+        needs=ANY_CONTRAST,
     )
