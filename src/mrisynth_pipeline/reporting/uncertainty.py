@@ -121,7 +121,7 @@ def temperature_verdict(summary: Mapping) -> str:
         f"The mean of {summary['n_samples']} draws is best at temperature {best['mean_psnr']:g} "
         f"({number(psnr['mean_psnr'], 2)} dB inside the brain), a draw alone at {best['single_psnr']:g} "
         f"({number(psnr['single_psnr'], 2)} dB); at {hottest['temperature']:g} they lose "
-        f"{number(hottest['mean_psnr']['mean'], 2)} and {number(hottest['single_psnr']['mean'], 2)} dB "
+        f"{_with_interval(hottest['mean_psnr'], 2)} and {_with_interval(hottest['single_psnr'], 2)} dB "
         f"(n = {_subjects(summary)})."
     )
 
