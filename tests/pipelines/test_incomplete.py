@@ -1,4 +1,4 @@
-"""Studies whose subjects lack scans: who is trained on, and what the nodes make of test subjects none of whom is whole."""
+"""Studies whose subjects lack scans: who is trained on, and what nodes make of test subjects none of whom is whole."""
 
 import pytest
 import torch
