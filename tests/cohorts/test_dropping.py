@@ -51,6 +51,12 @@ class TestHowMany:
         for seed in range(10):
             assert pairs(choose_withheld(table, 0.9, seed)) == {("two", "t1")}
 
+    def test_contrasts_need_not_stay(self):
+        alone = complete(1)
+        assert choose_withheld(alone, 0.5, 0) == {}
+        assert len(pairs(choose_withheld(alone, 0.5, 0, every_contrast=False))) == 2
+        assert len(pairs(choose_withheld(alone, 0.9, 0, every_contrast=False))) == 3
+
     def test_nobody_there(self):
         assert choose_withheld(complete(0), 0.5, 0) == {}
 
