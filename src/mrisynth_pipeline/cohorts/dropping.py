@@ -27,9 +27,9 @@ Withheld = Mapping[str, frozenset[str]]
 def choose_withheld(present: pd.DataFrame, fraction: float, seed: int, every_contrast: bool = True) -> Withheld:
     """Say which scans to withhold.
 
-    Every subject keeps a scan and, unless told otherwise, every contrast a subject that has it; a scan that must stay for that is passed
-    over, and the next in rank goes in its place. So the share withheld is the fraction, to the nearest scan, until
-    hardly anything more can go: of four contrasts at most about three quarters.
+    Every subject keeps a scan and, unless told otherwise, every contrast a subject that has it; a scan that must stay
+    for that is passed over, and the next in rank goes in its place. So the share withheld is the fraction, to the
+    nearest scan, until hardly anything more can go: of four contrasts at most about three quarters.
 
     Args:
         present: Which scans there are, bool; one row per subject (index), one column per contrast. The order of rows
@@ -73,8 +73,9 @@ def withhold_scans(manifest: pd.DataFrame, split: pd.DataFrame, parameters: Coho
     """Mark scans of a manifest as withheld; everything that reads it then does as if they had never been made.
 
     Each part of the split loses its own share, so that the training part loses the same scans whether or not the others
-    lose any. Every contrast stays in the training part; in a small test part one may be lost, and is then not scored. A label map or brain mask goes with the scan that it was drawn on, unless it lies on the voxels of another
-    one that stays, a transform came with it, or the subject's scans share one grid.
+    lose any. Every contrast stays in the training part; a small test part may lose one, which is then not scored. A
+    label map or brain mask goes with the scan that it was drawn on, unless it lies on the voxels of another one that
+    stays, a transform came with it, or the subject's scans share one grid.
 
     Args:
         manifest: As ``manifest.build_manifest`` returns it; of scans on voxels of their own the headers are read.
