@@ -13,13 +13,18 @@ from mrisynth_pipeline.evaluation.parameters import EvaluationParameters, Robust
 from mrisynth_pipeline.hooks import MissingProducts
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.models.aginet import AGINetArchitecture
+from mrisynth_pipeline.models.codebrain import CodeBrainArchitecture
 from mrisynth_pipeline.models.neuroquant import NeuroQuantArchitecture
 from mrisynth_pipeline.pipelines.aginet.nodes import train_aginet
 from mrisynth_pipeline.pipelines.aginet_ablation.nodes import run_variants
 from mrisynth_pipeline.pipelines.aginet_ablation.parameters import AblationParameters
 from mrisynth_pipeline.pipelines.neuroquant.nodes import train_autoencoder, train_code_predictor
 from mrisynth_pipeline.pipelines.robustness.nodes import draw_misalignments
+from mrisynth_pipeline.pipelines.stage1.nodes import train_autoencoder as learn_to_encode
+from mrisynth_pipeline.pipelines.stage2.nodes import train_code_predictor as learn_codes
 from mrisynth_pipeline.training.anatomical import AnatomicalParameters
+from mrisynth_pipeline.training.autoencoding import AutoencodingParameters
+from mrisynth_pipeline.training.code_prediction import CodePredictionParameters
 from mrisynth_pipeline.training.index_prediction import IndexPredictionParameters
 from mrisynth_pipeline.training.translation import TranslationParameters
 
@@ -60,6 +65,20 @@ class Bench:
         second = IndexPredictionParameters(**patches | {"predictor_widths": (4, 8)} | stage2)
         train_code_predictor(autoencoder, self.study, self.subjects, self.folder, second)
 
+    def learn_codes(self, complete: str, **switches: bool) -> None:
+        study = self.study | {"complete": list(complete)}
+        sizes = CodeBrainArchitecture(posterior_width=2, common_width=2, decoder_width=2, depth=1)
+        steps = {"steps": 1, "batch_size": 1}
+        first = AutoencodingParameters(optimisation=steps, adversarial_weight=0.0)
+        autoencoder, _ = learn_to_encode(study, self.subjects, self.folder, sizes, first)
+        second = CodePredictionParameters(optimisation=steps, **switches)
+        learn_codes(autoencoder, study, self.subjects, self.folder, second)
+
+    def quantise_alone(self) -> None:
+        scans = {subject: {"t2", "pd"} for subject in self.study["train"]}
+        self.subjects = self.subjects.without(scans)
+        self.quantise({}, {})
+
     def misalign(self, modalities: tuple[str, ...], inputs: str = "") -> None:
         study = self.study | {"modalities": list(modalities)}
         draw_misalignments(study, self.subjects, RobustnessParameters(inputs=inputs), PreprocessingParameters())
@@ -86,6 +105,9 @@ FAULTS: dict[str, Callable[[Bench], None]] = {
     "a continuous autoencoder with a predictor of codes": lambda b: b.quantise({"quantise": False}, {}),
     "a predictor whose widths the heads do not divide": lambda b: b.quantise({}, {"predictor_widths": (4, 7)}),
     "patches smaller than the window of SSIM": lambda b: b.quantise({}, {}, {"patch_size": (16, 16, 4)}),
+    "nobody complete to train on": lambda b: b.learn_codes(complete=""),
+    "codes of incomplete stacks for an autoencoder that met none": lambda b: b.learn_codes("abcdef", incomplete=True),
+    "nobody with two contrasts to train on": lambda b: b.quantise_alone(),
     "a method that has not been trained": lambda b: b.ask_for("aginet.model", "aginet.score"),
 }
 """What is wrong (a row of docs/faults.md) → how to come upon it."""

@@ -113,7 +113,6 @@ def test_a_discriminator_is_not_shown_what_was_made_of_an_absent_contrast():
     shown = []
     module.step_in_turn = lambda loss, exhibit: shown.append(exhibit)
     module.log = lambda *args, **options: None
-    module._trainer = None
     samples = [Stacks(0.3)[index, 0] for index in range(3)]
     batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
     module.step_generator = lambda: torch.Generator().manual_seed(0)

@@ -24,18 +24,19 @@ Withheld = Mapping[str, frozenset[str]]
 """Subject → contrasts of it that are treated as never scanned; subjects that lose nothing are not in it."""
 
 
-def choose_withheld(present: pd.DataFrame, fraction: float, seed: int) -> Withheld:
+def choose_withheld(present: pd.DataFrame, fraction: float, seed: int, every_contrast: bool = True) -> Withheld:
     """Say which scans to withhold.
 
-    Every subject keeps a scan, and every contrast a subject that has it; a scan that must stay for that is passed
-    over, and the next in rank goes in its place. So the share withheld is the fraction, to the nearest scan, until
-    hardly anything more can go: of four contrasts at most about three quarters.
+    Every subject keeps a scan and, unless told otherwise, every contrast a subject that has it; a scan that must stay
+    for that is passed over, and the next in rank goes in its place. So the share withheld is the fraction, to the
+    nearest scan, until hardly anything more can go: of four contrasts at most about three quarters.
 
     Args:
         present: Which scans there are, bool; one row per subject (index), one column per contrast. The order of rows
             and columns does not matter.
         fraction: Share of the scans to withhold, in [0, 1).
         seed: Of the ranks.
+        every_contrast: Whether every contrast must stay in somebody's scans; False: only every subject keeps one.
 
     Returns:
         The scans to withhold; those of a smaller fraction of the same table and seed are a subset.
@@ -55,7 +56,7 @@ def choose_withheld(present: pd.DataFrame, fraction: float, seed: int) -> Withhe
     for subject, contrast in scans:
         if wanted == 0:
             break
-        if of_subject[subject] > 1 and of_contrast[contrast] > 1:
+        if of_subject[subject] > 1 and (of_contrast[contrast] > 1 or not every_contrast):
             withheld.setdefault(subject, set()).add(contrast)
             of_subject[subject] -= 1
             of_contrast[contrast] -= 1
@@ -72,8 +73,9 @@ def withhold_scans(manifest: pd.DataFrame, split: pd.DataFrame, parameters: Coho
     """Mark scans of a manifest as withheld; everything that reads it then does as if they had never been made.
 
     Each part of the split loses its own share, so that the training part loses the same scans whether or not the others
-    lose any. A label map or brain mask goes with the scan that it was drawn on, unless it lies on the voxels of another
-    one that stays, a transform came with it, or the subject's scans share one grid.
+    lose any. Every contrast stays in the training part; a small test part may lose one, which is then not scored. A
+    label map or brain mask goes with the scan that it was drawn on, unless it lies on the voxels of another one that
+    stays, a transform came with it, or the subject's scans share one grid.
 
     Args:
         manifest: As ``manifest.build_manifest`` returns it; of scans on voxels of their own the headers are read.
@@ -95,7 +97,7 @@ def withhold_scans(manifest: pd.DataFrame, split: pd.DataFrame, parameters: Coho
     for part in parts:
         members = split.loc[split["split"] == part, "subject"]
         table = present[present.index.isin(members)].astype(bool)
-        chosen |= choose_withheld(table, parameters.drop_fraction, parameters.drop_seed)
+        chosen |= choose_withheld(table, parameters.drop_fraction, parameters.drop_seed, every_contrast=part == "train")
         had, lost = int(table.to_numpy().sum()), sum(len(chosen.get(subject, ())) for subject in table.index)
         logger.info("cohort.drop_fraction: %d of %d scans of the %s part are withheld", lost, had, part)
     rows = [row for subject, names in chosen.items() for row in _rows_to_withhold(known, subject, names)]
