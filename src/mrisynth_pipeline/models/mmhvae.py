@@ -23,6 +23,7 @@ from mrisynth_pipeline.models.blocks.hierarchical_cells import (
     Enlarge,
     FromVector,
     ImageHead,
+    Norm,
     PosteriorHead,
     ToVector,
     weight_normed_1x1,
@@ -52,6 +53,8 @@ class MMHVAEArchitecture(Parameters):
     """Residual blocks of each head."""
     head_kernel: Literal[3, 5, 7] = 7
     """Size of each head's last two convolutions."""
+    norm: Norm = "instance"
+    """``instance``: every channel of a slice is normalised; ``pixel`` (ours): the channels of every pixel."""
     temperature: float = Field(0.0, ge=0)
     """Factor on the standard deviations of all latents when imputing; 0 decodes the means of the posterior."""
     n_samples: int = Field(1, ge=1)
@@ -119,16 +122,16 @@ class MMHVAE(SamplingImputer):
         super().__init__(modalities, spatial_dims=2, divisor=2 ** (a.levels - 1))
         self.architecture = a
         widths = [min(a.width * 2**level, a.max_width) for level in range(a.levels)]  # finest first
-        self.encoders = nn.ModuleList(_Encoder(widths) for _ in modalities)
+        self.encoders = nn.ModuleList(_Encoder(widths, a.norm) for _ in modalities)
         vector = 2 * widths[-1]
         self.to_top = ToVector(widths[-1], a.bottleneck_size, 2 * vector)
         self.from_top = FromVector(vector, widths[-1], a.bottleneck_size)
         self.steps = nn.ModuleList()
         above = widths[-1]
         for width in reversed(widths[:-1]):
-            self.steps.append(_Step(above, width, a.expansion))
+            self.steps.append(_Step(above, width, a.expansion, a.norm))
             above = width // 2
-        self.heads = nn.ModuleList(ImageHead(above, a.head_width, a.head_blocks, a.head_kernel) for _ in modalities)
+        self.heads = nn.ModuleList(ImageHead(above, a.head_width, a.head_blocks, a.head_kernel, a.norm) for _ in modalities)
 
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values."""
@@ -240,12 +243,13 @@ class _Encoder(nn.Module):
 
     Args:
         widths: Channels of each, finest first.
+        norm: Of its cells.
     """
 
-    def __init__(self, widths: list[int]) -> None:
+    def __init__(self, widths: list[int], norm: Norm) -> None:
         super().__init__()
         self.stem = nn.Conv2d(1, widths[0], 3, padding=1)
-        self.cells = nn.ModuleList(EncoderCell(width) for width in widths)
+        self.cells = nn.ModuleList(EncoderCell(width, norm) for width in widths)
         self.halvings = nn.ModuleList(
             nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in itertools.pairwise(widths)
         )
@@ -265,10 +269,11 @@ class _Step(nn.Module):
         above: Channels of the latent above.
         width: Channels of the state, which is twice as many as the latent has.
         expansion: Of the decoder's cell.
+        norm: Of all cells.
     """
 
-    def __init__(self, above: int, width: int, expansion: int) -> None:
+    def __init__(self, above: int, width: int, expansion: int, norm: Norm) -> None:
         super().__init__()
-        self.state = nn.Sequential(Enlarge(above, width), DecoderCell(width, expansion))
+        self.state = nn.Sequential(Enlarge(above, width), DecoderCell(width, expansion, norm))
         self.prior = weight_normed_1x1(width, width)
-        self.posterior = PosteriorHead(width)
+        self.posterior = PosteriorHead(width, norm)

@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from monai.transforms import Compose, Rand2DElastic, RandAffine, RandFlip, RandRotate90
+from monai.utils import convert_to_tensor
 from pydantic import Field
 from torch import Tensor
 
@@ -69,7 +70,8 @@ class SliceAugmentation:
     def __call__(self, images: Float[Tensor, "modality y x"], seed: int) -> Float[Tensor, "modality y x"]:
         """Transform one slice stack in [0, 1]; what is drawn depends on ``seed`` alone."""
         self._transform.set_random_state(seed=seed % 2**32)
-        return torch.as_tensor(self._transform(images)).clamp(0.0, 1.0)
+        # A bare tensor: MONAI's own would be carried through every layer of the network, at the cost of each operation.
+        return convert_to_tensor(self._transform(images), track_meta=False).clamp(0.0, 1.0)
 
 
 def patch_flips(parameters: AugmentationParameters) -> dict[int, float]:

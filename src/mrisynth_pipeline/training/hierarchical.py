@@ -34,6 +34,9 @@ class HierarchicalParameters(SliceParameters):
     named contrasts (``us``, ``t2+t1c+flair``). The paper's ultrasound experiment has thirds: all, ultrasound, some MR."""
     group_weights: tuple[float, ...] | None = None
     """Weight of each group's loss; ``None``: all alike."""
+    mean_share: float = Field(0.0, ge=0, le=1)
+    """Share of the steps that decode the means of the latents in place of draws (ours), so that what temperature 0
+    gives has been trained too."""
     kl_weight: float = Field(0.001, gt=0)
     """Weight of the KL divergence (summed over latents, divided by voxels and modalities) beside the L1 loss."""
     kl_ramp: float = Field(0.05, ge=0, le=1)
@@ -135,8 +138,9 @@ class HierarchicalTraining(ImputationTraining):
             [draw_group(group, present, self.network.modalities, generator) for group in p.subset_groups]
         )
         subsets = subsets.to(images.device)
+        temperature = 0.0 if torch.rand((), generator=generator) < p.mean_share else 1.0
         descent = self.network.descend(
-            self.network.encode(images, present), subsets, tuple(images.shape[2:]), generator=generator
+            self.network.encode(images, present), subsets, tuple(images.shape[2:]), temperature, generator
         )
         prediction = self.network.decode(descent.finest)
         weights = torch.tensor(self.group_weights, device=images.device)

@@ -1,8 +1,10 @@
 """Cells of MMHVAE (arXiv 2410.19378) in 2D: encoders, decoder, posterior heads, image heads.
 
-As in NVAE (Vahdat and Kautz, NeurIPS 2020), with instance normalisation without learned scales. Kernel sizes and
-widths are those of the authors' release; parameter counts are held to it by a test.
+As in NVAE (Vahdat and Kautz, NeurIPS 2020). Kernel sizes and widths are those of the authors' release; parameter
+counts are held to it by a test.
 """
+
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -23,9 +25,28 @@ class SqueezeExcite(nn.Module):
         return x * self.layers(x.mean((2, 3)))[:, :, None, None]
 
 
-def norm_act_conv(in_channels: int, out_channels: int) -> list[nn.Module]:
-    """Instance normalisation, SiLU, 3×3 convolution."""
-    return [nn.InstanceNorm2d(in_channels), nn.SiLU(), nn.Conv2d(in_channels, out_channels, 3, padding=1)]
+Norm = Literal["instance", "pixel"]
+"""What is brought to mean 0 and variance 1, without learned scales: every channel of a slice (the release's), or the
+channels of every pixel (ours). The first forgets how bright a slice is as a whole, and sees other statistics when
+latents are means than when they are drawn."""
+
+
+class PixelNorm(nn.Module):
+    """The channels of each pixel to mean 0 and variance 1."""
+
+    def forward(self, x: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch channel y x"]:
+        """Normalise."""
+        return nn.functional.layer_norm(x.movedim(1, -1), x.shape[1:2]).movedim(-1, 1)
+
+
+def norm_of(kind: Norm, channels: int) -> nn.Module:
+    """The normalisation of so many channels."""
+    return nn.InstanceNorm2d(channels) if kind == "instance" else PixelNorm()
+
+
+def norm_act_conv(in_channels: int, out_channels: int, norm: Norm) -> list[nn.Module]:
+    """Normalisation, SiLU, 3×3 convolution."""
+    return [norm_of(norm, in_channels), nn.SiLU(), nn.Conv2d(in_channels, out_channels, 3, padding=1)]
 
 
 class Residual(nn.Module):
@@ -43,24 +64,26 @@ class Residual(nn.Module):
 class EncoderCell(Residual):
     """(norm, SiLU, 3×3) twice and squeeze-excite, residual."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__(
-            *norm_act_conv(channels, channels), *norm_act_conv(channels, channels), SqueezeExcite(channels)
+            *norm_act_conv(channels, channels, norm),
+            *norm_act_conv(channels, channels, norm),
+            SqueezeExcite(channels),
         )
 
 
 class DecoderCell(Residual):
     """Inverted residual: norm, 3×3 to ``expansion`` times the channels, 5×5 depthwise, squeeze-excite, 1×1 back."""
 
-    def __init__(self, channels: int, expansion: int) -> None:
+    def __init__(self, channels: int, expansion: int, norm: Norm) -> None:
         wide = expansion * channels
         super().__init__(
-            nn.InstanceNorm2d(channels),
+            norm_of(norm, channels),
             nn.Conv2d(channels, wide, 3, padding=1),
-            nn.InstanceNorm2d(wide),
+            norm_of(norm, wide),
             nn.SiLU(),
             nn.Conv2d(wide, wide, 5, padding=2, groups=wide),
-            nn.InstanceNorm2d(wide),
+            norm_of(norm, wide),
             nn.SiLU(),
             SqueezeExcite(wide),
             nn.Conv2d(wide, channels, 1),
@@ -87,10 +110,10 @@ def weight_normed_1x1(in_channels: int, out_channels: int) -> nn.Module:
 class PosteriorHead(nn.Sequential):
     """What a modality says of a level: from the decoder's state beside the encoder's features."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__(
-            *norm_act_conv(2 * channels, channels),
-            *norm_act_conv(channels, channels),
+            *norm_act_conv(2 * channels, channels, norm),
+            *norm_act_conv(channels, channels, norm),
             SqueezeExcite(channels),
             weight_normed_1x1(channels, channels),
         )
@@ -134,10 +157,12 @@ class ImageHead(nn.Module):
         width: Of the blocks.
         blocks: How many.
         kernel: Size of the last two convolutions.
+        norm: ``pixel`` goes without any here, where there are few channels.
     """
 
-    def __init__(self, channels: int, width: int, blocks: int, kernel: int) -> None:
+    def __init__(self, channels: int, width: int, blocks: int, kernel: int, norm: Norm) -> None:
         super().__init__()
+        normalise = nn.InstanceNorm2d if norm == "instance" else nn.Identity
 
         def convolution(n_in: int, n_out: int, size: int) -> nn.Module:
             return nn.Conv2d(n_in, n_out, size, padding=size // 2, padding_mode="reflect")
@@ -147,15 +172,15 @@ class ImageHead(nn.Module):
             *(
                 Residual(
                     convolution(width, width, 3),
-                    nn.InstanceNorm2d(width),
+                    normalise(width),
                     nn.ReLU(),
                     convolution(width, width, 3),
-                    nn.InstanceNorm2d(width),
+                    normalise(width),
                 )
                 for _ in range(blocks)
             ),
             convolution(width, width, kernel),
-            nn.InstanceNorm2d(width),
+            normalise(width),
             nn.LeakyReLU(0.2),
             convolution(width, 1, kernel),
         )
