@@ -120,8 +120,6 @@ class TestLoss:
     def test_free_bits_are_a_floor_for_each_level(self):
         module = watched(step=5, adversarial_weight=0.0, free_bits=1e3, kl_weight=1.0)
         module.training_step(batch(), 0)
-        latents = 16 + 4 * 16 * 18 // 4 * 1 + 2 * 32 * 36  # the vector, and half as many channels as the states have
-        del latents
         images = batch()["images"]
         descent = module.network.descend(
             module.network.encode(images, PRESENT), PRESENT.repeat(2, 1), SIZE, generator=torch.Generator()
@@ -161,6 +159,7 @@ def _after_draws(module: Watched) -> torch.Generator:
     generator = module.step_generator()
     for group in module.settings.subset_groups:
         draw_group(group, PRESENT, NAMES, generator)
+    torch.rand((), generator=generator)
     return generator
 
 
