@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES, MR_CONTRASTS, ULTRASOUND
 from mrisynth_pipeline.parameters import Parameters
 
 
@@ -97,11 +97,11 @@ class IntensityParameters(Parameters):
 
     @model_validator(mode="after")
     def _white_matter_is_named_for_known_contrasts(self) -> "IntensityParameters":
-        unknown = sorted(set(self.white_matter_value) - set(DISPLAY_NAMES))
+        unknown = sorted(set(self.white_matter_value) - set(MR_CONTRASTS))
         if unknown:
             raise ValueError(
                 f"preprocessing.intensity.white_matter_value names unknown contrasts {unknown}; "
-                f"known: {list(DISPLAY_NAMES)}"
+                f"known: {list(MR_CONTRASTS)}"
             )
         return self
 

@@ -14,7 +14,6 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
-from mrisynth_pipeline.cohorts.archives.scan_files import IDENTITY
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
 from mrisynth_pipeline.imaging.brain_extraction import brain_mask
@@ -27,7 +26,7 @@ from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.quality import quality_columns
 from mrisynth_pipeline.imaging.registration.doubts import Alignment
 from mrisynth_pipeline.imaging.registration.search import Registration
-from mrisynth_pipeline.imaging.registration.shipped import shipped_matrix
+from mrisynth_pipeline.imaging.registration.shipped import Way, files_of, shipped_matrix
 from mrisynth_pipeline.imaging.registration.standard_space import StandardPlace, mni_template, place_in_mni
 from mrisynth_pipeline.imaging.scan import Scan, read_scan
 from mrisynth_pipeline.imaging.subject_file import Subject
@@ -51,15 +50,15 @@ class ScanSource:
         sha256: Its hash as ingestion saw it.
         volume: Which volume of a 4-D file, from 0; ``None`` for a 3-D file.
         labels: For a label map: value in the file → internal label.
-        transform: ITK file that maps this scan's points to a space that the subject's scans share, ``"identity"``
-            for the scan that is that space, ``""`` where no transform came with the scan.
+        transform: ITK files that one after another map this scan's points to a space that the subject's scans share,
+            ``"identity"`` for the scan that is that space, ``""`` where no transform came with the scan.
     """
 
     path: Path
     sha256: str
     volume: int | None = None
     labels: Mapping[int, int] = field(default_factory=lambda: dict(USUAL_LABELS))
-    transform: str = ""
+    transform: Way = ""
 
     @classmethod
     def of(cls, path: str | Path) -> "ScanSource":
@@ -76,9 +75,8 @@ class ScanSource:
 
     def facts(self) -> dict[str, Any]:
         """What the source contributes to a subject's file, JSON-ready: its bytes and how they are read."""
-        shipped = self.transform
-        if shipped not in ("", IDENTITY):
-            shipped = ScanSource.of(shipped).sha256
+        steps = files_of(self.transform)
+        shipped = "".join(ScanSource.of(step).sha256 for step in steps) if steps else self.transform
         return {
             "sha256": self.sha256,
             "volume": self.volume,

@@ -196,6 +196,7 @@ def sample_volume(
 
     Slices beyond the head stay 0, as in :func:`impute_volume`. See :meth:`SamplingImputer.sample`.
     """
+
     def sample(*some: Tensor) -> tuple[Tensor, Tensor]:
         return method.sample(*some, temperature, n_samples, seed)
 
