@@ -34,8 +34,8 @@ ACOUSTICS: dict[str, Acoustics] = {
     "cap": Acoustics(0.0, 1.59, 0.6),
     "csf": Acoustics(-32.0, 1.51, 0.0),
     "oedema": Acoustics(3.5, 1.59, 0.55),
-    "tumour": Acoustics(9.0, 1.63, 0.7),
-    "enhancing": Acoustics(11.0, 1.64, 0.7),
+    "tumour": Acoustics(11.0, 1.63, 0.7),
+    "enhancing": Acoustics(13.0, 1.64, 0.7),
     "necrosis": Acoustics(-6.0, 1.56, 0.3),
     "blood": Acoustics(-16.0, 1.66, 0.2),
     "dura": Acoustics(14.0, 1.75, 1.2),
@@ -57,7 +57,7 @@ one would outshine everything by 40 dB, which no screen shows."""
 SALINE = Acoustics(-40.0, 1.51, 0.0)
 """What fills the craniotomy and couples the probe."""
 
-_SULCAL_DB = 10.0
+_SULCAL_DB = 13.0
 """A sulcus is not the black of its fluid but arachnoid, vessels and two reflecting banks, within a voxel or two."""
 _WIDE_MM = 2.5  # fluid that fills a ball of about this radius is a ventricle or a cistern
 _UNEVEN_DB = 2.0  # standard deviation of the echogenicity within a tissue, over centimetres

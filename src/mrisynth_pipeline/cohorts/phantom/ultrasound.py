@@ -37,7 +37,7 @@ _COMPENSATION = 0.5  # dB/(cm MHz); brain swallows a little more, so that the im
 _NOISE_DB = -62.0  # at the face, and raised by the compensation as if it were signal
 _REFLECTION = 100.0  # amplitude, in units of white matter's speckle, per relative change of impedance in a millimetre
 _SIDEWAYS = 0.2  # what an interface along the beam still sends back: it is rough
-_RANGE_DB, _WHITE_DB = 58.0, 23.0  # shown are 58 dB; white matter's speckle lies 23 dB above black
+_RANGE_DB, _WHITE_DB = 52.0, 20.0  # shown are 52 dB; white matter's speckle lies 20 dB above black
 _CRANIOTOMY_MM = 14.0
 _STRETCH = 0.02
 _MARGIN_MM = 4.0
@@ -85,7 +85,8 @@ def place_probe(generator: np.random.Generator, head: Head) -> Probe:
     to_index = np.linalg.inv(head.grid.affine)
     index = np.tensordot(to_index[:3, :3], points, axes=(1, 0)) + to_index[:3, 3].reshape(3, 1, 1)
     depth = ndimage.map_coordinates(head.depth, index, order=1, cval=-100.0)
-    surface = np.argmax(depth < 0.5, axis=1)
+    outside = depth < 0.5
+    surface = np.where(outside.any(axis=1), np.argmax(outside, axis=1), way.size - 1)
     shortest = int(np.argmin(surface + 6.0 * generator.random(surface.size)))
     inwards = -outwards[:, shortest]
     face = centre - inwards * way[surface[shortest]]
