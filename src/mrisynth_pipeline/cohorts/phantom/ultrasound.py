@@ -174,7 +174,8 @@ def _echo(
         return parts[0] + 1j * parts[1]
 
     spread = (1.0, 0.8, 1.0)  # samples: a sample is half a voxel deep and a voxel wide
-    kernel = np.prod([1.0 / np.sqrt(2.0 * np.sqrt(np.pi) * sigma) for sigma in spread])
+    single = np.eye(1, 17, 8)[0]
+    kernel = np.prod([np.linalg.norm(ndimage.gaussian_filter1d(single, sigma)) for sigma in spread])
     scattered = tissue.amplitude * noise()
     speckle = ndimage.gaussian_filter(scattered.real, spread) + 1j * ndimage.gaussian_filter(scattered.imag, spread)
     speckle /= kernel  # as strong as before the blur
