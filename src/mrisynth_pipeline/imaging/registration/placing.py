@@ -1,8 +1,9 @@
 """Where every contrast of a subject lies: shipped with the scans or registered, and for ultrasound never by intensity.
 
-Mutual information finds MR in MR. Between MR and ultrasound it does not: speckle, shadows and the fan's own border
-carry more of it than anatomy does (specialised measures such as LC2 exist, this project has none). So an MR scan
-reaches the ultrasound by the transform that came with it, or through another MR scan of the subject that has one.
+Mutual information finds MR in MR. Between MR and ultrasound it is not dependable: brightness there is a matter of
+interfaces, angles and shadows, not of tissue alone (hence measures of their own, such as LC2: Wein et al., MICCAI 2013).
+That it works on the phantom, whose speckle follows the tissue maps of its MR, is no evidence. So an MR scan reaches the
+ultrasound by the transform that came with it, or through another MR scan of the subject that has one.
 """
 
 from collections.abc import Mapping
