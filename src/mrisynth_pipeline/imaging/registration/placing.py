@@ -1,7 +1,7 @@
 """Where every contrast of a subject lies: shipped with the scans or registered, and for ultrasound never by intensity.
 
 Mutual information finds MR in MR. Between MR and ultrasound it is not dependable: brightness there is a matter of
-interfaces, angles and shadows, not of tissue alone (hence measures of their own, such as LC2: Wein et al., MICCAI 2013).
+interfaces, angles and shadows, not of tissue alone (hence measures made for it, such as LC2: Wein et al., MICCAI 2013).
 That it works on the phantom, whose speckle follows the tissue maps of its MR, is no evidence. So an MR scan reaches the
 ultrasound by the transform that came with it, or through another MR scan of the subject that has one.
 """
