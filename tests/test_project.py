@@ -17,7 +17,7 @@ from mrisynth_pipeline.models.resunet import ResUNet, ResUNetArchitecture
 from mrisynth_pipeline.pipeline_registry import DEFAULT
 from mrisynth_pipeline.pipelines.products import must_not_lack
 
-ENVIRONMENTS = ("base", "test", "ixi", "brats")
+ENVIRONMENTS = ("base", "test", "ixi", "brats", "remind")
 
 LAYERS = {
     "raw": "01_raw",
@@ -42,7 +42,7 @@ MAXIMUM_LINES = 400
 
 def raw_dir_for(env: str) -> dict:
     """What a user must give on the command line for an environment."""
-    return {"cohort": {"raw_dir": "unpacked"}} if env in {"ixi", "brats"} else {}
+    return {"cohort": {"raw_dir": "unpacked"}} if env in {"ixi", "brats", "remind"} else {}
 
 
 def _is_parameter(dataset: str) -> bool:
@@ -92,7 +92,7 @@ class TestCatalog:
         count = Counter(_location(catalog.get(name)) for name in names)
         assert [path for path, times in count.items() if times > 1] == []
 
-    @pytest.mark.parametrize(("env", "folder"), [("base", "data"), ("ixi", "data/ixi"), ("brats", "data/brats")])
+    @pytest.mark.parametrize(("env", "folder"), [("base", "data"), *((env, f"data/{env}") for env in ENVIRONMENTS[2:])])
     def test_studies_do_not_overwrite_each_other(self, configured, registered, project, env, folder):
         catalog = configured(env, raw_dir_for(env)).catalog
         for name in registered["__default__"].datasets():
@@ -177,6 +177,14 @@ class TestParameters:
             switches = codebrain[stage].augmentation.model_dump(exclude={"probability"})
             assert all(switches.values())
 
+    def test_remind_lies_in_the_space_of_the_ultrasound(self, configured):
+        parameters = configured("remind", raw_dir_for("remind")).parameters
+        preprocessing, study = parameters["preprocessing"], parameters["cohort"]
+        assert set(study.modalities) == set(preprocessing.reference_preference) == {"us", "t2", "t1c", "flair"}
+        assert (preprocessing.mask, preprocessing.reference_preference[0]) == ("fan", "us")
+        assert preprocessing.grid.size[:2] == (192, 192)
+        assert preprocessing.grid.spacing_mm == (0.5, 0.5, 0.5)
+
     @pytest.mark.parametrize("env", ["base", "ixi", "brats"])
     @pytest.mark.parametrize("spatial_dims", [2, 3])
     def test_resunet_and_aginet_are_of_one_size(self, configured, env, spatial_dims):
@@ -220,6 +228,7 @@ class TestParameters:
             ("test", {"cohort": {"kind": "brats"}}, "cohort.kind=brats needs cohort.raw_dir"),
             ("brats", {}, "cohort.kind=brats needs cohort.raw_dir"),
             ("ixi", {}, "cohort.kind=ixi needs cohort.raw_dir"),
+            ("remind", {}, "cohort.kind=remind needs cohort.raw_dir"),
         ],
     )
     def test_a_wrong_one_is_named(self, configured, env, given, words):

@@ -149,3 +149,14 @@ def test_spare_scans_and_those_that_stepped_in_are_told(tmp_path):
     assert list(spare["file"].str[7:12]) == ["run-2", "run-3"]
     assert "is used instead of sub-01_run-1_T1w.nii.gz" in spare["finding"].iloc[0]
     assert only(findings, "refused")["file"] == "sub-01_run-1_T1w.nii.gz"
+
+
+def test_where_and_how_a_probe_was_held_is_no_oddity(tmp_path):
+    for number in range(24):
+        case = f"Case{number:03d}"
+        held = np.diag([-1.0 if number == 5 else 1.0, 1, 1.2, 1])
+        held[0, 3] = 300
+        for name, affine in (("preop-MR-3D_AX_T2_SPACE", USUAL), ("intraop-US-pre_dura", held)):
+            image = nib.Nifti1Image(head(100 * number + len(name)), affine)
+            nib.save(image, tmp_path / f"{case}-{name}.nii.gz")
+    assert find_oddities(build_manifest("remind", "remind", tmp_path, ("us", "t2"))).empty

@@ -36,3 +36,6 @@ def test_a_title_says_how_far_a_contrast_was_moved_and_whether_it_is_doubted():
     assert _title("t1", about).splitlines()[1] == "3.2 mm, 1.0°, information 0.20 → 0.45"
     assert "LOOK AT IT" not in _title("t1", about)
     assert "LOOK AT IT" in _title("t1c", about)
+    by_transform = {"translation_mm_t2": 12.0, "rotation_deg_t2": 4.0, "warnings": ""}
+    title = _title("t2", {"reference": "us", "quality": by_transform})
+    assert title.splitlines()[1] == "12.0 mm, 4.0°, as its transform or header says"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mrisynth_pipeline.cohorts.manifest_schema import UNRECOGNISED, usable, withheld
-from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION, ULTRASOUND
 from mrisynth_pipeline.cohorts.subject_checks import SAME_CONTENT, STEPS_IN
 
 KINDS = {
@@ -127,6 +127,8 @@ def _outliers(manifest: pd.DataFrame) -> Iterator[tuple[str, ...]]:
         for row in rows[_is_outlier(top, _INTENSITY_FACTOR)].itertuples():
             finding = f"brightest voxel {row.intensity_max:g}, usual is {np.median(top):g}: other units, or rescaled"
             yield "intensity", row.subject, modality, row.path, finding
+        if modality == ULTRASOUND:  # the surgeon holds the probe as the tumour lies
+            continue
         share = rows["orientation"].map(rows["orientation"].value_counts(normalize=True))
         most = rows["orientation"].mode().iloc[0]
         for row in rows[share <= _RARE_SHARE].itertuples():

@@ -19,7 +19,7 @@ from mrisynth_pipeline.cohorts.archives.layouts import (
     study_modalities,
     unrecognised_files,
 )
-from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile
+from mrisynth_pipeline.cohorts.archives.scan_files import THEN, ScanFile, shorten_ways
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.integrity import ScanCheck, sentence
 from mrisynth_pipeline.cohorts.manifest_schema import (
@@ -85,7 +85,7 @@ def build_manifest(
     found = find_scans(kind, raw_dir)
     modalities = study_modalities(kind, raw_dir, modalities, found)
     files = sorted(
-        (file for file in found if file.modality in (*modalities, SEGMENTATION, BRAIN_MASK)),
+        shorten_ways(file for file in found if file.modality in (*modalities, SEGMENTATION, BRAIN_MASK)),
         key=lambda file: (file.subject, file.modality, file.path.as_posix(), file.volume or 0),
     )
     _require_every_modality(raw_dir, modalities, found)
@@ -155,7 +155,9 @@ def _row(
     remarks: list[str],
     registered: bool | None = None,
 ) -> dict[str, Any]:
-    shipped = file.transform.relative_to(raw_dir).as_posix() if isinstance(file.transform, Path) else file.transform
+    shipped = file.transform
+    if not isinstance(shipped, str):
+        shipped = THEN.join(path.relative_to(raw_dir).as_posix() for path in shipped)
     return {
         "subject": file.subject,
         "patient": file.patient,

@@ -45,7 +45,8 @@ class ManifestSchema(pa.DataFrameModel):
     labels: Series[str] = pa.Field(str_matches=r"^(\d+:\d+( \d+:\d+)*)?$")
     """Of a label map: value in the file → internal label, ``"0:0 1:1 2:2 4:3"``."""
     transform: Series[str]
-    """Transform shipped with the scan, relative to ``raw_dir``, or ``identity``; see ``ScanFile.transform``."""
+    """Transforms shipped with the scan, relative to ``raw_dir``, in their order with ``|`` between them, or
+    ``identity``; see ``ScanFile.transform``."""
     spare: Series[str] = pa.Field(isin=["yes", ""])
     """Whether another scan of the same contrast is used instead; ``problems`` then names it."""
     shape: Series[str] = pa.Field(str_matches=r"^(\d+(x\d+)*)?$")

@@ -6,8 +6,15 @@ DISPLAY_NAMES: dict[str, str] = {
     "t2": "T2",
     "flair": "FLAIR",
     "pd": "PD",
+    "us": "US",
 }
-"""Internal name → the name a radiologist reads. ``t1c`` is T1-weighted after gadolinium."""
+"""Internal name → the name a radiologist reads. ``t1c`` is T1-weighted after gadolinium, ``us`` B-mode ultrasound."""
+
+ULTRASOUND = "us"
+"""The one contrast that is no MR: a fan of speckle, where neither a brain nor a common histogram can be looked for."""
+
+MR_CONTRASTS: tuple[str, ...] = tuple(name for name in DISPLAY_NAMES if name != ULTRASOUND)
+"""What an archive of MR scans may hold, in channel order."""
 
 SEGMENTATION = "seg"
 """The name under which a manifest lists a tumour label map."""

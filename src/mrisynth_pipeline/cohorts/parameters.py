@@ -66,8 +66,9 @@ class CohortParameters(Parameters):
 class PhantomParameters(Parameters):
     """The built-in cohort (``params:phantom``)."""
 
-    layout: Literal["brats", "ixi"] = "brats"
-    """``brats``: glioma patients in the BraTS 2023 layout; ``ixi``: healthy volunteers in the IXI layout."""
+    layout: Literal["brats", "ixi", "remind"] = "brats"
+    """``brats``: glioma patients in the BraTS 2023 layout; ``ixi``: healthy volunteers in the IXI layout; ``remind``:
+    glioma patients with an ultrasound sweep before resection, in the ReMIND layout."""
     n_subjects: int = Field(24, ge=1)
     """Number of subjects."""
     spacing_mm: float = Field(2.0, ge=1.0, le=8.0)
@@ -81,7 +82,7 @@ class PhantomParameters(Parameters):
     bias: float = Field(0.15, ge=0.0, le=0.6)
     """Largest relative deviation of the smooth receive-coil bias field from 1 inside the head."""
     drop_fraction: float = Field(0.0, ge=0.0, lt=1.0)
-    """Share of scans left out at random; every subject keeps at least one."""
+    """Share of scans left out at random; every subject keeps at least one MR scan, and its ultrasound."""
     seed: int = 2026
     """Seed of the whole cohort; each subject depends on (seed, subject number) alone."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile, second_to
 from mrisynth_pipeline.cohorts.integrity import ScanCheck, sentence
-from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION, ULTRASOUND
 
 _SAME_PLACE_MM = 0.1
 """Corners of two grids closer than this are the same place; rounding of headers stays far below."""
@@ -177,7 +177,11 @@ def _check_label_maps(subject: str, members: list[CheckedScan]) -> None:
 
 
 def _check_places(subject: str, scans: list[CheckedScan]) -> None:
-    """Scans of one head lie about the same place in scanner coordinates; if not, a header is wrong."""
+    """Scans of one head lie about the same place in scanner coordinates; if not, a header is wrong.
+
+    Not so ultrasound: it shows a corner of the brain, in the coordinates of the device that tracked the probe.
+    """
+    scans = [scan for scan in scans if scan.file.modality != ULTRASOUND]
     if len(scans) < 2:
         return
     centres = np.array([_centre(scan.check) for scan in scans])

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from mrisynth_pipeline.cohorts.archives.scan_files import IDENTITY
+from mrisynth_pipeline.cohorts.archives.scan_files import IDENTITY, THEN
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
 from mrisynth_pipeline.imaging.external_masks import TOOLS, find_program
@@ -182,7 +182,7 @@ def _source(row: Any, raw_dir: Path) -> ScanSource:
         sha256=str(row.sha256),
         volume=int(row.volume) if row.volume else None,
         labels={int(value): int(label) for value, label in (pair.split(":") for pair in row.labels.split())},
-        transform=shipped if shipped in ("", IDENTITY) else str(raw_dir / shipped),
+        transform=shipped if shipped in ("", IDENTITY) else tuple(str(raw_dir / step) for step in shipped.split(THEN)),
     )
 
 

@@ -9,10 +9,11 @@ import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.cohorts.modalities import ULTRASOUND
 from mrisynth_pipeline.imaging.brain_extraction import brain_mask
 from mrisynth_pipeline.imaging.external_masks import TOOLS, external_mask
 from mrisynth_pipeline.imaging.geometry import grid_of, image_on, resample
-from mrisynth_pipeline.imaging.masks import head_mask, stripped_mask
+from mrisynth_pipeline.imaging.masks import fan_mask, head_mask, stripped_mask
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.scan import Scan, read_scan
 
@@ -101,9 +102,16 @@ def find_foreground(
         uint8 mask whose axes are the reference's, on voxels of its own.
 
     Raises:
-        InputError: There is no foreground, or scans called skull-stripped are not.
+        InputError: There is no foreground, scans called skull-stripped are not, or a fan is wanted and there is no
+            ultrasound, or the other way round.
     """
-    if registered:
+    if parameters.mask == "fan":
+        mask = _fan(subject, images)
+    elif reference == ULTRASOUND:
+        raise InputError(
+            subject, "no brain can be found in an ultrasound, and it has no other scan", "Set preprocessing.mask to fan"
+        )
+    elif registered:
         mask = _stripped(subject, images, reference, given)
     elif given is not None and given.drawn_on == reference:
         mask = given.carried(images[reference], np.eye(4))
@@ -116,6 +124,14 @@ def find_foreground(
     if not sitk.GetArrayViewFromImage(mask).any():
         raise InputError(subject, f"no foreground was found in its {reference} scan", "Look at the scan")
     return mask
+
+
+def _fan(subject: str, images: Mapping[str, sitk.Image]) -> sitk.Image:
+    """The ultrasound's fan."""
+    if ULTRASOUND not in images:
+        problem = "has no ultrasound: preprocessing.mask=fan is where that is not zero"
+        raise InputError(subject, problem, "Leave the subject out, or prepare a study without ultrasound for it")
+    return fan_mask(images[ULTRASOUND])
 
 
 def _stripped(subject: str, images: Mapping[str, sitk.Image], reference: str, given: GivenMask | None) -> sitk.Image:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.cohorts.modalities import ULTRASOUND
 from mrisynth_pipeline.imaging.intensity import IntensityMap
 from mrisynth_pipeline.imaging.parameters import IntensityParameters
 
@@ -142,6 +143,9 @@ def _by_spread(values: NDArray[np.float32], parameters: IntensityParameters) -> 
 
 def _by_white_matter(contrast: str, values: NDArray[np.float32], parameters: IntensityParameters) -> IntensityMap:
     """0 → 0, white matter → its fixed value."""
+    if contrast == ULTRASOUND:
+        remedy = "Choose another preprocessing.intensity.method, such as percentile"
+        raise InputError(contrast, "speckle has no peak of white matter", remedy)
     if contrast not in parameters.white_matter_value:
         where = "preprocessing.intensity.white_matter_value"
         raise InputError(where, f"it names no value for {contrast}", "Add one between 0 and 1")

@@ -1,4 +1,4 @@
-"""Foreground: the head against air, or what a skull-stripped archive left."""
+"""Foreground: the head against air, what a skull-stripped archive left, or the fan of an ultrasound."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mrisynth_pipeline.imaging.geometry import grid_of, image_on, shrink_to
+
+_GAP_MM = 3.0  # a cortical vein or the edge of a ventricle at the border of the fan
 
 
 def head_mask(image: sitk.Image) -> sitk.Image:
@@ -39,6 +41,25 @@ def stripped_mask(volumes: Sequence[NDArray[np.float32]]) -> NDArray[np.bool_]:
     for volume in volumes:
         union |= volume > 0
     return _filled(largest_component(union))
+
+
+def fan_mask(image: sitk.Image) -> sitk.Image:
+    """Where an ultrasound was insonified: not zero, largest component, holes filled.
+
+    Fluid may be black to the last voxel. Where such black touches the fan's border it is no hole, so gaps of up to
+    three millimetres are closed first.
+
+    Args:
+        image: A reconstructed sweep, 0 outside the fan, RAS+ axes.
+
+    Returns:
+        uint8 mask on the scan's voxels.
+    """
+    radius = [max(1, round(_GAP_MM / 2 / spacing)) for spacing in image.GetSpacing()]
+    seen = sitk.ConstantPad(sitk.Greater(image, 0), radius, radius, 0)
+    closed = sitk.GetArrayFromImage(sitk.BinaryMorphologicalClosing(seen, radius, sitk.sitkBall)) > 0
+    inner = tuple(slice(width, -width) for width in reversed(radius))
+    return image_on(_filled(largest_component(closed[inner])).astype(np.uint8), grid_of(image).affine)
 
 
 def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES, ULTRASOUND
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
 
 _PANEL_INCHES = 2.4
 _EDGE_SHARE = 0.12  # the steepest eighth of the reference's brain is drawn as its edges
+_EDGE_BLUR, _SPECKLE_BLUR = 0.7, 3.0  # voxels; speckle is all edges until it is averaged
 _MASK_COLOUR = "#ffb000"
 _EDGE_COLOUR = "#00c2ff"
 
@@ -53,7 +54,8 @@ def _draw_subject(row: Sequence[Axes], subject: SubjectFile, modalities: Sequenc
     z = _middle(mask)
     channels = dict(zip(about["modalities"], subject.slice(z), strict=True))
     present = dict(zip(about["modalities"], about["present"], strict=True))
-    edges = _edges(channels[about["reference"]], mask[z])
+    blur = _SPECKLE_BLUR if about["reference"] == ULTRASOUND else _EDGE_BLUR
+    edges = _edges(channels[about["reference"]], mask[z], blur)
     x_mm, y_mm = np.linalg.norm(np.asarray(about["grid_affine"])[:3, :2], axis=0)
     for axis, name in zip(row, modalities, strict=True):
         axis.set_axis_off()
@@ -77,9 +79,10 @@ def _title(name: str, about: dict) -> str:
     if f"translation_mm_{name}" not in quality:
         return label
     moved = f"{quality[f'translation_mm_{name}']:.1f} mm, {quality[f'rotation_deg_{name}']:.1f}°"
-    before, after = (quality[f"information_{when}_{name}"] for when in ("before", "after"))
     doubted = any(warning.startswith(f"{name} ") for warning in quality.get("warnings", "").split("; "))
-    return f"{label}{' – LOOK AT IT' if doubted else ''}\n{moved}, information {before:.2f} → {after:.2f}"
+    before, after = (quality.get(f"information_{when}_{name}") for when in ("before", "after"))
+    gain = "as its transform or header says" if after is None else f"information {before:.2f} → {after:.2f}"
+    return f"{label}{' – LOOK AT IT' if doubted else ''}\n{moved}, {gain}"
 
 
 def _middle(mask: NDArray[np.bool_]) -> int:
@@ -88,10 +91,10 @@ def _middle(mask: NDArray[np.bool_]) -> int:
     return int(rows[round(0.55 * (len(rows) - 1))]) if rows.size else mask.shape[0] // 2
 
 
-def _edges(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _edges(image: NDArray[np.float32], mask: NDArray[np.bool_], blur: float) -> NDArray[np.float32]:
     """1 where the image is steepest inside the mask, 0 elsewhere ``[y, x]``."""
-    steepness = ndimage.gaussian_gradient_magnitude(image, 0.7)
-    inside = ndimage.binary_erosion(mask, iterations=2)  # the mask's own edge is drawn already
+    steepness = ndimage.gaussian_gradient_magnitude(image, blur)
+    inside = ndimage.binary_erosion(mask, iterations=round(2 * blur) + 1)  # the mask's own edge is drawn already
     if not inside.any():
         return np.zeros_like(image)
     threshold = np.quantile(steepness[inside], 1 - _EDGE_SHARE)

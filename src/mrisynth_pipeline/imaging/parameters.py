@@ -1,10 +1,10 @@
 """Parameters of preprocessing: from scans as they are to one model-ready file per subject."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES, MR_CONTRASTS, ULTRASOUND
 from mrisynth_pipeline.parameters import Parameters
 
 
@@ -18,6 +18,14 @@ class GridParameters(Parameters):
     """Number of voxels (x, y, z). Networks halve it several times: multiples of 16 keep that exact."""
     spacing_mm: tuple[float, float, float] = (2.0, 2.0, 2.0)
     """Voxel size (x, y, z) in mm."""
+
+    @field_validator("size", "spacing_mm", mode="before")
+    @classmethod
+    def _three_numbers_may_be_one_word(cls, value: Any) -> Any:
+        """``96x96x64``, or one number for all axes: the command line knows no lists."""
+        if isinstance(value, int | float):
+            return (value,) * 3
+        return tuple(value.split("x")) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _is_a_grid(self) -> "GridParameters":
@@ -97,11 +105,11 @@ class IntensityParameters(Parameters):
 
     @model_validator(mode="after")
     def _white_matter_is_named_for_known_contrasts(self) -> "IntensityParameters":
-        unknown = sorted(set(self.white_matter_value) - set(DISPLAY_NAMES))
+        unknown = sorted(set(self.white_matter_value) - set(MR_CONTRASTS))
         if unknown:
             raise ValueError(
                 f"preprocessing.intensity.white_matter_value names unknown contrasts {unknown}; "
-                f"known: {list(DISPLAY_NAMES)}"
+                f"known: {list(MR_CONTRASTS)}"
             )
         return self
 
@@ -111,19 +119,20 @@ class PreprocessingParameters(Parameters):
 
     reference_preference: tuple[str, ...] = ("t1c", "t2", "t1", "flair", "pd")
     """The first of these a subject has is its reference: the others are registered onto it, and its axes
-    are the axes of the subject's grid."""
+    are the axes of the subject's grid. As a list or as ``us+t2`` (on the command line)."""
     grid: GridParameters = GridParameters()
     """The common voxel grid."""
     registration: RegistrationParameters = RegistrationParameters()
     """How contrasts are brought onto the reference."""
     bias_correction: bool = False
-    """N4 bias-field correction of every contrast inside the mask (adds a second or two per scan)."""
-    mask: Literal["brain", "head", "hd-bet", "synthstrip"] = "brain"
+    """N4 bias-field correction of every MR contrast inside the mask (adds a second or two per scan)."""
+    mask: Literal["brain", "head", "hd-bet", "synthstrip", "fan"] = "brain"
     """What counts as foreground in scans that are not skull-stripped: the ``brain`` (by the MNI template), the
-    whole ``head``, or the brain as HD-BET or SynthStrip see it, where their programs are installed.
-    Skull-stripped cohorts always use their non-zero voxels."""
+    whole ``head``, or the brain as HD-BET or SynthStrip see it, where their programs are installed. Skull-stripped
+    cohorts always use their non-zero voxels. ``fan``: where the ultrasound is not zero, whatever the cohort; the
+    ultrasound is then the reference."""
     use_given_mask: bool = True
-    """A brain mask that came with a subject's scans goes before all of these but ``head``."""
+    """A brain mask that came with a subject's scans goes before all of these but ``head`` and ``fan``."""
     mask_timeout_s: float = Field(1800.0, gt=0.0)
     """Seconds after which HD-BET or SynthStrip are stopped; on a slow CPU they take minutes per subject."""
     mask_gpu: bool = False
@@ -147,6 +156,11 @@ class PreprocessingParameters(Parameters):
     instead of to local processes. All machines must see the same files under the same paths and have this package
     installed (``pip install -e ".[dask]"``)."""
 
+    @field_validator("reference_preference", mode="before")
+    @classmethod
+    def _preference_may_be_one_word(cls, value: Any) -> Any:
+        return tuple(value.split("+")) if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _reference_is_known(self) -> "PreprocessingParameters":
         unknown = [name for name in self.reference_preference if name not in DISPLAY_NAMES]
@@ -161,6 +175,18 @@ class PreprocessingParameters(Parameters):
                 "preprocessing.workers and preprocessing.scheduler exclude each other: "
                 "the scheduler knows its own workers"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_fan_is_an_ultrasounds(self) -> "PreprocessingParameters":
+        first = self.reference_preference[0]
+        if (self.mask == "fan") != (first == ULTRASOUND):
+            raise ValueError(
+                f"preprocessing.mask={self.mask} does not go with preprocessing.reference_preference, whose first is "
+                f"{first}: mask=fan and {ULTRASOUND} as the first reference need each other"
+            )
+        if self.mask == "fan" and self.space == "mni":
+            raise ValueError("preprocessing.space=mni needs a whole brain, preprocessing.mask=fan has a part of one")
         return self
 
     def result_fields(self) -> dict:

@@ -52,10 +52,10 @@ def quality_columns(
     if mni_overlap is not None:
         columns["overlap_mni"] = round(mni_overlap, 3)
     for name, alignment in alignments.items():
-        columns[f"information_before_{name}"] = round(alignment.information_before, 4)
-        columns[f"information_after_{name}"] = round(alignment.information_after, 4)
-        if alignment.information_mirrored is not None:
-            columns[f"information_mirrored_{name}"] = round(alignment.information_mirrored, 4)
+        for when in ("before", "after", "mirrored"):
+            information = getattr(alignment, f"information_{when}")
+            if information is not None:
+                columns[f"information_{when}_{name}"] = round(information, 4)
         columns[f"overlap_{name}"] = round(alignment.overlap, 3)
         columns[f"tries_{name}"] = alignment.tries
         columns[f"translation_mm_{name}"] = round(alignment.translation_mm, 2)

@@ -14,20 +14,18 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 from numpy.typing import NDArray
 
-from mrisynth_pipeline.cohorts.archives.scan_files import IDENTITY
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION, ULTRASOUND
 from mrisynth_pipeline.imaging.brain_extraction import brain_mask
 from mrisynth_pipeline.imaging.foreground import GivenMask, find_foreground, read_given_mask
-from mrisynth_pipeline.imaging.geometry import Grid, grid_of, image_on, resample, shrink_to, smooth_for
+from mrisynth_pipeline.imaging.geometry import Grid, grid_of, image_on, resample, smooth_for
 from mrisynth_pipeline.imaging.intensity import IntensityMap, correct_bias, to_unit
 from mrisynth_pipeline.imaging.intensity_methods import Standard, clipped_share, intensity_map
 from mrisynth_pipeline.imaging.model_grid import place_grid
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.quality import quality_columns
-from mrisynth_pipeline.imaging.registration.doubts import Alignment
-from mrisynth_pipeline.imaging.registration.search import Registration
-from mrisynth_pipeline.imaging.registration.shipped import shipped_matrix
+from mrisynth_pipeline.imaging.registration.placing import Placing, place_scans
+from mrisynth_pipeline.imaging.registration.shipped import Way, files_of, shipped_matrix
 from mrisynth_pipeline.imaging.registration.standard_space import StandardPlace, mni_template, place_in_mni
 from mrisynth_pipeline.imaging.scan import Scan, read_scan
 from mrisynth_pipeline.imaging.subject_file import Subject
@@ -51,15 +49,15 @@ class ScanSource:
         sha256: Its hash as ingestion saw it.
         volume: Which volume of a 4-D file, from 0; ``None`` for a 3-D file.
         labels: For a label map: value in the file → internal label.
-        transform: ITK file that maps this scan's points to a space that the subject's scans share, ``"identity"``
-            for the scan that is that space, ``""`` where no transform came with the scan.
+        transform: ITK files that one after another map this scan's points to a space that the subject's scans share,
+            ``"identity"`` for the scan that is that space, ``""`` where no transform came with the scan.
     """
 
     path: Path
     sha256: str
     volume: int | None = None
     labels: Mapping[int, int] = field(default_factory=lambda: dict(USUAL_LABELS))
-    transform: str = ""
+    transform: Way = ""
 
     @classmethod
     def of(cls, path: str | Path) -> "ScanSource":
@@ -76,9 +74,8 @@ class ScanSource:
 
     def facts(self) -> dict[str, Any]:
         """What the source contributes to a subject's file, JSON-ready: its bytes and how they are read."""
-        shipped = self.transform
-        if shipped not in ("", IDENTITY):
-            shipped = ScanSource.of(shipped).sha256
+        steps = files_of(self.transform)
+        shipped = "".join(ScanSource.of(step).sha256 for step in steps) if steps else self.transform
         return {
             "sha256": self.sha256,
             "volume": self.volume,
@@ -148,14 +145,13 @@ def preprocess_subject(
         given = _given_mask(scans, read, reference, parameters, registered)
         foreground = find_foreground(subject, images, reference, given, parameters, registered)
     with clock("register"):
-        coarse = shrink_to(foreground, 2.0)  # growing a mask of fine voxels by millimetres takes minutes
-        alignments = _align(scans, images, reference, coarse, parameters, registered)
-    matrices = {name: alignments[name].matrix if name in alignments else np.eye(4) for name in names}
+        alignments, matrices = _place(scans, images, reference, foreground, parameters, registered)
     if given is not None and given.drawn_on != reference and not registered:
         foreground = given.carried(images[reference], matrices[given.drawn_on])
     if parameters.bias_correction:
         with clock("bias"):
-            images = {name: correct_bias(images[name], _carried(foreground, matrices[name])) for name in names}
+            for name in set(names) - {ULTRASOUND}:  # it has no receive coil
+                images[name] = correct_bias(images[name], _carried(foreground, matrices[name]))
     place: StandardPlace | None = None
     frame = (images[reference], foreground)
     if parameters.space == "mni":
@@ -193,7 +189,7 @@ def preprocess_subject(
         | quality_columns(
             reference=reference,
             foreground_ml=_volume_ml(foreground),
-            foreground_is_brain=registered or parameters.mask != "head",
+            foreground_is_brain=_is_brain(parameters, registered),
             cut_mm=placed.cut_mm,
             alignments=alignments,
             registration=parameters.registration,
@@ -226,27 +222,30 @@ def _given_mask(
     registered: bool,
 ) -> GivenMask | None:
     """The brain mask that came with the scans, if there is one and it is wanted."""
-    wanted = parameters.use_given_mask and (registered or parameters.mask != "head")
+    wanted = parameters.use_given_mask and _is_brain(parameters, registered)
     if BRAIN_MASK not in scans or not wanted:
         return None
     return read_given_mask(scans[BRAIN_MASK].path, scans[BRAIN_MASK].volume, read, reference)
 
 
-def _align(
+def _place(
     scans: Mapping[str, ScanSource],
     images: Mapping[str, sitk.Image],
     reference: str,
     foreground: sitk.Image,
     parameters: PreprocessingParameters,
     registered: bool,
-) -> dict[str, Alignment]:
-    """Alignment of every contrast but the reference; empty where none is wanted."""
+) -> Placing:
+    """Where every contrast lies; as the headers say, and nothing found, where no registration is wanted."""
     if registered or not parameters.registration.enabled:
-        return {}
-    others = {name: image for name, image in images.items() if name != reference}
-    shipped = {name: shipped_matrix(scans[reference].transform, scans[name].transform) for name in others}
-    registration = Registration(images[reference], foreground, parameters.registration)
-    return {name: registration.align(image, shipped[name]) for name, image in others.items()}
+        return {}, {name: np.eye(4) for name in images}
+    ways = {name: scans[name].transform for name in images}
+    return place_scans(images, ways, reference, foreground, parameters)
+
+
+def _is_brain(parameters: PreprocessingParameters, registered: bool) -> bool:
+    """Whether the foreground is a brain."""
+    return parameters.mask != "fan" and (registered or parameters.mask != "head")
 
 
 def _brain(

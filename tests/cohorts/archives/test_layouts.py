@@ -55,6 +55,7 @@ NAMES = [
     ("remind", "Case001-preop-MR-2D_AX_DWI.nrrd", "Case001", "Case001", "", "", "other"),
     ("remind", "Case001-intraop-MR-3D_AX_T2_SPACE.nrrd", "Case001", "Case001", "", "", "intraop-t2"),
     ("remind", "Case001-intraop-US-pre_dura.nrrd", "Case001", "Case001", "", "", "us"),
+    ("remind", "Case001-intraop-US-post_dura.nrrd", "Case001", "Case001", "", "", "intraop-us"),
     ("remind", "Case001-preop-SEG-tumor-MR-3D_AX_T2_SPACE.nrrd", "Case001", "Case001", "", "", "outline"),
     ("bids", "sub-01/anat/sub-01_T1w.nii.gz", "sub-01", "sub-01", "", "", "t1"),
     ("bids", "sub-01/ses-02/anat/sub-01_ses-02_T2w.nii", "sub-01_ses-02", "sub-01", "02", "", "t2"),

@@ -4,11 +4,13 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 
 from mrisynth_pipeline.cohorts.archives.layouts import find_scans
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
 from mrisynth_pipeline.cohorts.phantom import fabricate_cohort, truth_dir
+from mrisynth_pipeline.cohorts.volumes import open_volume
 
 TINY = PhantomParameters(n_subjects=2, spacing_mm=8.0)
 
@@ -139,3 +141,76 @@ def test_somebody_elses_scans_are_refused_and_untouched(tmp_path):
         fabricate_cohort(TINY, registered=True, out_dir=tmp_path / "archive", workers=1)
     assert precious.read_bytes() == b"a patient"
     assert not truth_dir(tmp_path / "archive").exists()
+
+
+class TestRemindLayout:
+    PARAMETERS = PhantomParameters(layout="remind", n_subjects=2, spacing_mm=8.0)
+
+    @pytest.fixture(scope="class")
+    def folder(self, tmp_path_factory):
+        out_dir = tmp_path_factory.mktemp("phantom") / "remind"
+        fabricate_cohort(self.PARAMETERS, registered=False, out_dir=out_dir, workers=1)
+        return out_dir
+
+    def test_names_are_those_of_the_archive(self, folder):
+        found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        series = ("3D_AX_T1_postcontrast", "3D_SAG_T2_FLAIR")
+        case = "Case902/{}/Case902-"
+        assert {name for name in found if "Case902" in name} == {
+            *(case.format("Preop-MR") + f"preop-MR-{name}.nrrd" for name in ("3D_SAG_T2_SPACE", *series)),
+            case.format("Intraop-US") + "intraop-US-pre_dura.nrrd",
+            case.format("Annotations") + "preop-SEG-tumor-MR-3D_SAG_T2_SPACE.nrrd",
+            "affine/Case902/Case902-Case902-intraop-US-pre_dura-to-Case902-preop-MR-3D_SAG_T2_SPACE.tfm",
+            *(
+                f"rigid/Case902/Case902-Case902-preop-MR-3D_SAG_T2_SPACE-to-Case902-preop-MR-{name}.tfm"
+                for name in series
+            ),
+        }
+        assert len({path.split("/")[0] for path in found}) == 2 + 2
+
+    def test_the_reader_finds_the_scans_and_their_ways_to_the_ultrasound(self, folder):
+        scans = {scan.modality: scan for scan in find_scans("remind", folder) if scan.subject == "Case901"}
+        assert set(scans) == {"us", "t2", "t1c", "flair", "outline"}
+        truth = json.loads((truth_dir(folder) / "Case901" / "transforms.json").read_text())
+        assert truth["reference"] == "t2"
+        for modality in ("t2", "t1c", "flair"):
+            assert len(scans[modality].transform) == (1 if modality == "t2" else 2)
+            point = np.array([12.0, -30.0, 25.0, 1.0])  # of the head, in RAS
+            there, wanted = ((np.array(truth["transforms"][name]) @ point)[:3] for name in (modality, "us"))
+            there = there * [-1, -1, 1]  # ITK's points are LPS
+            for path in scans[modality].transform:
+                there = np.array(sitk.ReadTransform(str(path)).TransformPoint(there.tolist()))
+            np.testing.assert_allclose(there * [-1, -1, 1], wanted, atol=1e-6)
+
+    def test_files_hold_what_their_kind_wants(self, folder):
+        sweep = open_volume(folder / "Case901/Intraop-US/Case901-intraop-US-pre_dura.nrrd")
+        assert sweep.get_data_dtype() == np.uint8
+        outline = open_volume(folder / "Case901/Annotations/Case901-preop-SEG-tumor-MR-3D_SAG_T2_SPACE.nrrd")
+        assert set(np.unique(outline.dataobj)) == {0, 1}
+        labels = nib.load(truth_dir(folder) / "Case901" / "labels.nii.gz")
+        np.testing.assert_allclose(labels.affine, outline.affine, atol=1e-4)
+        np.testing.assert_array_equal(np.asarray(labels.dataobj) > 0, np.asarray(outline.dataobj) > 0)
+
+    def test_the_same_bytes_again_and_nothing_left_of_another(self, folder, tmp_path):
+        def bytes_of(root):
+            return {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+        made = fabricate_cohort(self.PARAMETERS, registered=False, out_dir=tmp_path / "remind", workers=1)
+        assert bytes_of(tmp_path / "remind") == bytes_of(folder)
+        next((tmp_path / "remind" / "affine").rglob("*.tfm")).unlink()
+        again = fabricate_cohort(self.PARAMETERS, registered=False, out_dir=tmp_path / "remind", workers=1)
+        assert bytes_of(tmp_path / "remind") == bytes_of(folder)
+        assert again.equals(made)
+        fabricate_cohort(TINY.model_copy(update={"n_subjects": 1}), True, tmp_path / "remind", workers=1)
+        assert [path.name for path in (tmp_path / "remind").iterdir()] == ["BraTS-GLI-90001-000"]
+
+    def test_dropping_leaves_the_ultrasound_and_one_mr_scan(self, tmp_path):
+        parameters = self.PARAMETERS.model_copy(update={"drop_fraction": 0.8, "n_subjects": 4})
+        table = fabricate_cohort(parameters, registered=False, out_dir=tmp_path / "remind", workers=1)
+        assert (table.modality == "us").sum() == 4
+        assert 4 <= (~table.modality.isin(["us", "seg"])).sum() < 9
+        assert table[~table.modality.isin(["us", "seg"])].subject.nunique() == 4
+
+    def test_it_is_never_registered(self, tmp_path):
+        with pytest.raises(InputError, match=r"cohort\.registered=true: the ReMIND phantom is as from the scanner"):
+            fabricate_cohort(self.PARAMETERS, registered=True, out_dir=tmp_path / "remind", workers=1)

@@ -195,6 +195,14 @@ class TestShippedTransforms:
         assert shipped_matrix("", paths[1]) is None
         assert shipped_matrix(paths[0], "") is None
 
+    def test_a_way_of_several_files_is_walked_in_their_order(self, tmp_path):
+        turn, shift = motion_about(np.zeros(3), (0, 0, 0), (0, 0, 90)), motion_about(np.zeros(3), (10, 0, 0), (0, 0, 0))
+        way = self.write(tmp_path / "turn.tfm", turn), self.write(tmp_path / "shift.tfm", shift)
+        there = np.linalg.inv(shipped_matrix("identity", way))
+        np.testing.assert_allclose(there, shift @ turn, atol=1e-9)
+        assert np.abs(there - turn @ shift).max() > 5, "the order matters"
+        np.testing.assert_allclose(shipped_matrix(way, way[1]), turn, atol=1e-9)
+
     def test_a_good_one_is_taken_as_it_is_and_measured(self, heads, prepared):
         subject, images, registration = prepared
         true = heads.motion(subject, "t1c", "t1")

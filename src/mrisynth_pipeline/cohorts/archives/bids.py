@@ -23,9 +23,9 @@ from typing import Any
 
 from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile, keep_best, scan_paths
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, MR_CONTRASTS, SEGMENTATION
 
-MODALITIES = tuple(DISPLAY_NAMES)
+MODALITIES = MR_CONTRASTS
 EXAMPLE = "sub-01/anat/sub-01_T1w.nii.gz"
 SUFFIXES = {"t1": "T1w", "t1c": "T1w", "t2": "T2w", "flair": "FLAIR", "pd": "PDw"}
 """Internal contrast → BIDS suffix; ``t1c`` has the entity ``ce-gadolinium`` as well."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from mrisynth_pipeline.cohorts.archives import bids, brats, ixi, msd, remind
 from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile, describe_contents, scan_paths
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.cohorts.modalities import MR_CONTRASTS, ULTRASOUND
 
 __all__ = ["LAYOUTS", "MIXED", "Layout", "ScanFile", "find_scans", "study_modalities", "unrecognised_files"]
 
@@ -30,13 +30,17 @@ class Layout:
     """File names of this layout, for error messages."""
     open_ended: bool = False
     """Whether ``modalities`` are those that the archive may hold, not those that it does."""
+    on_request: tuple[str, ...] = ()
+    """Further contrasts, which a study has only if ``cohort.modalities`` names them: they change what it is about."""
 
 
 LAYOUTS: dict[str, Layout] = {
     "brats": Layout(brats.find_scans, brats.MODALITIES, True, brats.EXAMPLE),
     "ixi": Layout(ixi.find_scans, ixi.MODALITIES, False, ixi.EXAMPLE),
     "msd": Layout(msd.find_scans, msd.MODALITIES, True, msd.EXAMPLE),
-    "remind": Layout(remind.find_scans, remind.MODALITIES, False, remind.EXAMPLE, open_ended=True),
+    "remind": Layout(
+        remind.find_scans, remind.MODALITIES, False, remind.EXAMPLE, open_ended=True, on_request=(ULTRASOUND,)
+    ),
     "bids": Layout(bids.find_scans, bids.MODALITIES, None, bids.EXAMPLE, open_ended=True),
 }
 """Layout name (``cohort.kind``) → layout."""
@@ -54,7 +58,7 @@ def _find_by_every_reader(raw_dir: Path) -> list[ScanFile]:
 
 LAYOUTS[MIXED] = Layout(
     _find_by_every_reader,
-    tuple(DISPLAY_NAMES),
+    MR_CONTRASTS,
     registered=None,
     example=f"those of {', '.join(LAYOUTS)}, such as {brats.EXAMPLE.split(',')[0]} or {bids.EXAMPLE}",
     open_ended=True,
@@ -110,18 +114,20 @@ def study_modalities(
         kind: Name of the layout.
         raw_dir: Folder of the unpacked archive; looked into only where the layout is open-ended.
         found: Its scans, if they are known already.
-        wanted: Contrasts asked for; ``None`` takes all of the layout, or where a layout is open-ended those found.
+        wanted: Contrasts asked for; ``None`` takes all of the layout, or where a layout is open-ended those found;
+            never those on request.
 
     Raises:
         InputError: A contrast asked for is none of the layout, or nothing of the layout's contrasts is there.
     """
     layout = get_layout(kind)
+    known = (*layout.modalities, *layout.on_request)
     for modality in wanted or ():
-        if modality not in layout.modalities:
+        if modality not in known:
             raise InputError(
                 "cohort.modalities",
                 f"{modality!r} is no contrast of the {kind} layout",
-                f"Use some of: {', '.join(layout.modalities)}",
+                f"Use some of: {', '.join(known)}",
             )
     if wanted:
         return tuple(wanted)

@@ -5,35 +5,42 @@
 outlines of one structure. The file name alone decides. Several series of one contrast are the rule: 3-D before 2-D
 series, then those with a shipped transform, then axial before sagittal before coronal.
 
-Recognised and left out: intra-operative MR (``intraop-t2``: the brain has shifted and part of the tumour is gone),
-ultrasound (``us``) and outlines (``outline``: one label for the whole tumour, its parts unknown, so no tumour label
-map of this project).
+Ultrasound (``us``) is the sweep before the dura was opened (``pre_dura``): the brain still lies as the MR shows it. A
+study has it if ``cohort.modalities`` asks for it.
+
+Recognised and left out: intra-operative MR (``intraop-t2``) and later ultrasound (``intraop-us``), for the brain has
+shifted and part of the tumour is gone, and outlines (``outline``: one label for the whole tumour, its parts unknown,
+so no tumour label map of this project).
 
 Shipped transforms (anywhere below the folder, found by name) are ITK files
 ``Case001-<reference series>-to-<moving series>.tfm``, a series being named as its file is. The authors resample the
 moving series onto the reference with the inverse of the file's transform, so the file maps points of the moving series
-to points of the reference: what ``ScanFile.transform`` wants.
+to points of the reference: a step of ``ScanFile.transform``. MR series lead to one MR series, and that one to the
+ultrasound: most ways to the ultrasound have two steps.
 
 Source: Juvekar et al., Scientific Data 2024, and the public scripts of the data set's authors.
 """
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mrisynth_pipeline.cohorts.archives.scan_files import IDENTITY, SCAN_SUFFIXES, ScanFile, all_files, keep_best
-from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.cohorts.modalities import MR_CONTRASTS, ULTRASOUND
 
-MODALITIES = tuple(DISPLAY_NAMES)
+MODALITIES = MR_CONTRASTS
 EXAMPLE = "Case001/Preop-MR/Case001-preop-MR-3D_SAG_T2_SPACE.nrrd"
 
+_OF_USE = (*MODALITIES, ULTRASOUND)
 _SERIES = r"Case\d{3,}-(?:preop|intraop)-(?:MR|US)-[\w-]+?"
 _SCAN = re.compile(
     r"(?P<case>Case\d{3,})-(?P<when>preop|intraop)-(?P<kind>MR|US|SEG)-(?P<series>[\w-]+)", re.IGNORECASE
 )
 _TRANSFORM = re.compile(rf"Case\d{{3,}}-(?P<reference>{_SERIES})-to-(?P<moving>{_SERIES})\.tfm", re.IGNORECASE)
+_BEFORE_OPENING = "pre_dura"
 _PLANES = ("AX", "SAG", "COR")
 
 
@@ -53,8 +60,8 @@ def find_scans(raw_dir: Path) -> list[ScanFile]:
     scans = [scan for path in paths if path.name.endswith(SCAN_SUFFIXES) and (scan := _parse(path))]
     transforms = [(match, path) for path in paths if (match := _TRANSFORM.fullmatch(path.name))]
     scans = _with_transforms(scans, transforms)
-    contrasts = [scan for scan in scans if scan.modality in MODALITIES]
-    others = [scan for scan in scans if scan.modality not in MODALITIES]
+    contrasts = [scan for scan in scans if scan.modality in _OF_USE]
+    others = [scan for scan in scans if scan.modality not in _OF_USE]
     return sorted([*keep_best(contrasts, _rank), *others], key=lambda scan: scan.path)
 
 
@@ -67,7 +74,8 @@ def _parse(path: Path) -> ScanFile | None:
     if kind == "SEG":
         modality = "outline"
     elif kind == "US":
-        modality = "us"
+        early = match["series"].lower().startswith(_BEFORE_OPENING)
+        modality = ULTRASOUND if early else f"intraop-{ULTRASOUND}"
     else:
         modality = _contrast(match["series"]) if when == "preop" else f"intraop-{_contrast(match['series'])}"
     return ScanFile(subject=case, patient=case, session="", site="", modality=modality, path=path)
@@ -84,10 +92,10 @@ def _contrast(series: str) -> str:
 
 
 def _with_transforms(scans: list[ScanFile], transforms: list[tuple[re.Match[str], Path]]) -> list[ScanFile]:
-    """Give each scan its way into the space of one reference series per case.
+    """Give each scan its way into the space of one series per case.
 
-    A case may have transforms to several references: the one that most of its pre-operative series lead to is taken,
-    since the scans of a subject must share one space.
+    The scans of a subject must share one space: of all series that transforms lead to, the one to which most of the
+    case's series have a way. Ties go to the ultrasound: it has the ways of the MR series, with a step more.
     """
     leads_to: dict[str, dict[str, Path]] = defaultdict(dict)  # reference series → moving series → file
     for match, path in transforms:
@@ -98,15 +106,29 @@ def _with_transforms(scans: list[ScanFile], transforms: list[tuple[re.Match[str]
         members[scan.subject].append(scan)
     placed: list[ScanFile] = []
     for case, own in members.items():
-        series = {stems[scan.path] for scan in own if scan.modality in MODALITIES}
-        references = sorted(name for name in leads_to if name.startswith(f"{case.lower()}-"))
-        reference = max(references, key=lambda name, series=series: len(series & {name, *leads_to[name]}), default="")
-        ways = {**leads_to.get(reference, {}), reference: IDENTITY}
-        placed += [
-            replace(scan, transform=ways.get(stems[scan.path], "")) if scan.modality in MODALITIES else scan
-            for scan in own
-        ]
+        series = {stems[scan.path] for scan in own if scan.modality in _OF_USE}
+        shared = sorted(name for name in leads_to if name.startswith(f"{case.lower()}-"))  # intraop before preop
+        ways = max(
+            (_ways(name, leads_to) for name in shared),
+            key=lambda ways, series=series: len(series & ways.keys()),
+            default={},
+        )
+        for scan in own:
+            way = ways.get(stems[scan.path]) if scan.modality in _OF_USE else None
+            placed.append(scan if way is None else replace(scan, transform=way or IDENTITY))
     return placed
+
+
+def _ways(shared: str, leads_to: Mapping[str, Mapping[str, Path]]) -> dict[str, tuple[Path, ...]]:
+    """Moving series → the files that lead from it to a shared one: fewest steps, first step first."""
+    ways: dict[str, tuple[Path, ...]] = {shared: ()}
+    reached = [shared]
+    for reference in reached:  # grows while it is walked: nearest first
+        for moving, path in leads_to.get(reference, {}).items():
+            if moving not in ways:
+                ways[moving] = (path, *ways[reference])
+                reached.append(moving)
+    return ways
 
 
 def _rank(scan: ScanFile) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ SCAN_SUFFIXES = (".nii", ".nii.gz", ".nrrd")
 """Formats that can be read: NIfTI and NRRD."""
 
 IDENTITY = "identity"
-"""Instead of a transform's path: the scan lies in the space that its subject's shipped transforms lead to."""
+"""Instead of transform files: the scan lies in the space that its subject's shipped transforms lead to."""
+
+THEN = "|"
+"""Between the transform files of one scan where a table has one field for them: no file name holds it."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,9 @@ class ScanFile:
     """Which volume of a 4-D file, from 0; ``None`` for a 3-D file."""
     labels: Mapping[int, int] = field(default_factory=dict)
     """For a label map: value in the file → internal label (``modalities.TUMOUR_LABELS``); others are refused."""
-    transform: str | Path = ""
-    """Transform shipped with the archive: an ITK file that maps this scan's points to a space that the subject's
-    scans share, ``IDENTITY`` for the scan that is that space, ``""`` where there is none."""
+    transform: str | tuple[Path, ...] = ""
+    """Transforms shipped with the archive: ITK files that one after another map this scan's points to a space that the
+    subject's scans share, ``IDENTITY`` for the scan that is that space, ``""`` where there is no such way."""
     spare: str = ""
     """Why another scan of the same contrast is taken instead of this one; ``""`` for the one that is used."""
     preference: int = 0
@@ -87,6 +91,37 @@ def keep_best(scans: Iterable[ScanFile], rank: Callable[[ScanFile], Any]) -> lis
 def second_to(used: ScanFile) -> str:
     """Why a scan is spare."""
     return f"a second {used.modality} of {used.subject}: {used.path.name} is used"
+
+
+def shorten_ways(scans: Iterable[ScanFile]) -> list[ScanFile]:
+    """Leave out the last steps that the ways of all scans of a subject have in common.
+
+    They change nothing between these scans: where a study leaves the ultrasound out, its T2 is the shared space of the
+    other contrasts, and nothing depends on the file that leads from there to the ultrasound.
+
+    Args:
+        scans: The scans of a study, in any order.
+
+    Returns:
+        The same scans in the same order.
+    """
+    scans = list(scans)
+    ways: dict[str, list[tuple[Path, ...]]] = defaultdict(list)
+    for scan in scans:
+        if scan.transform:
+            ways[scan.subject].append(() if isinstance(scan.transform, str) else scan.transform)
+    common = {}
+    for subject, own in ways.items():
+        steps = zip(*(reversed(way) for way in own), strict=False)
+        common[subject] = len(list(takewhile(lambda step: len(set(step)) == 1, steps)))
+
+    def shortened(scan: ScanFile) -> ScanFile:
+        if isinstance(scan.transform, str):
+            return scan
+        left = scan.transform[: len(scan.transform) - common[scan.subject]]
+        return replace(scan, transform=left or IDENTITY)
+
+    return [shortened(scan) for scan in scans]
 
 
 def describe_contents(raw_dir: Path) -> str:

@@ -12,8 +12,9 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from mrisynth_pipeline.cohorts.archives.scan_files import scan_paths
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.cohorts.modalities import SEGMENTATION
+from mrisynth_pipeline.cohorts.modalities import SEGMENTATION, ULTRASOUND
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
 from mrisynth_pipeline.cohorts.phantom.files import (
     fingerprint,
@@ -21,9 +22,11 @@ from mrisynth_pipeline.cohorts.phantom.files import (
     write_json,
     write_marker,
     write_nifti,
+    write_nrrd,
+    write_transform,
 )
 from mrisynth_pipeline.cohorts.phantom.roster import Enrolment, enrol
-from mrisynth_pipeline.cohorts.phantom.subject import simulate_subject
+from mrisynth_pipeline.cohorts.phantom.subject import SimulatedSubject, simulate_subject
 
 _VERSION = 1
 """Raised whenever the same parameters give other images, so that old files are not taken for finished ones."""
@@ -43,7 +46,8 @@ def fabricate_cohort(parameters: PhantomParameters, registered: bool, out_dir: P
     The truth of a subject, in ``<out_dir>-truth/<subject>``: ``transforms.json`` with a 4x4 matrix for each contrast,
     which takes a point of the anatomy's world to the same point of the head in that scan's world (both RAS, mm;
     the identity for the reference contrast of a cohort as from the scanner); ``grey``, ``white``, ``csf`` (shares) and
-    ``brain`` (mask) as NIfTI on the grid of the reference contrast.
+    ``brain`` (mask) as NIfTI on the grid of the reference contrast. In the ReMIND layout, which outlines the whole
+    tumour only, also ``labels`` (its parts).
 
     Args:
         parameters: The cohort.
@@ -57,8 +61,11 @@ def fabricate_cohort(parameters: PhantomParameters, registered: bool, out_dir: P
         spacing_mm, orientation.
 
     Raises:
-        InputError: If the folder holds scans that are not the phantom's.
+        InputError: If the folder holds scans that are not the phantom's, or a registered ReMIND is wanted.
     """
+    if registered and parameters.layout == "remind":
+        problem = "the ReMIND phantom is as from the scanner: its scans share no grid"
+        raise InputError("cohort.registered=true", problem, "Leave it at auto, or choose phantom.layout=brats")
     out_dir = Path(out_dir)
     members = [enrol(parameters, number) for number in range(parameters.n_subjects)]
     _refuse_foreign_scans(out_dir, members)
@@ -117,12 +124,30 @@ def fabricate_subject(parameters: PhantomParameters, registered: bool, out_dir: 
     affine = simulated.reference_grid.affine
     if simulated.segmentation is not None:
         files[SEGMENTATION] = (simulated.segmentation, affine)
+    shipped = {}
+    if parameters.layout == "remind":
+        files[ULTRASOUND] = (
+            simulated.scans[ULTRASOUND].values.astype(np.uint8),
+            simulated.scans[ULTRASOUND].grid.affine,
+        )
+        files[SEGMENTATION] = ((simulated.segmentation > 0).astype(np.uint8), affine)  # one outline for all of it
+        shipped = _shipped_transforms(simulated, enrolment)
     rows = [_row(enrolment, modality, *content) for modality, content in files.items()]
-    marker = {"complete": False, "fingerprint": _fingerprint(parameters, registered), "scans": rows}
+    marker = {
+        "complete": False,
+        "fingerprint": _fingerprint(parameters, registered),
+        "scans": rows,
+        "transforms": list(shipped),
+    }
     write_marker(truth, marker)
     for modality, content in files.items():
-        write_nifti(out_dir / enrolment.scan_path(modality), *content)
+        write = write_nrrd if parameters.layout == "remind" else write_nifti
+        write(out_dir / enrolment.scan_path(modality), *content)
+    for path, matrix in shipped.items():
+        write_transform(out_dir / path, matrix)
     write_nifti(truth / "brain.nii.gz", simulated.brain, affine)
+    if parameters.layout == "remind":
+        write_nifti(truth / "labels.nii.gz", simulated.segmentation, affine)
     for name, share in simulated.tissues.items():
         write_nifti(truth / f"{name}.nii.gz", np.round(share * 255).astype(np.uint8), affine, slope=1 / 255)
     write_json(
@@ -137,6 +162,19 @@ def fabricate_subject(parameters: PhantomParameters, registered: bool, out_dir: 
     return rows
 
 
+def _shipped_transforms(simulated: SimulatedSubject, enrolment: Enrolment) -> dict[str, np.ndarray]:
+    """Path below the cohort's folder → matrix that takes points of the moving scan to the reference's (RAS, mm).
+
+    As in ReMIND: every MR scan leads to one MR scan, and that one to the ultrasound, even where it was left out itself.
+    """
+    hub, to_scan = simulated.reference, simulated.transforms
+    steps = [(hub, modality) for modality in simulated.scans if modality not in (hub, ULTRASOUND)]
+    return {
+        enrolment.transform_path(reference, moving): to_scan[reference] @ np.linalg.inv(to_scan[moving])
+        for reference, moving in [*steps, (ULTRASOUND, hub)]
+    }
+
+
 def _fingerprint(parameters: PhantomParameters, registered: bool) -> str:
     """Digest of all a subject's files depend on: everything but the size of the cohort."""
     content = parameters.model_dump(mode="json", exclude={"n_subjects"})
@@ -148,7 +186,7 @@ def _finished_rows(out_dir: Path, enrolment: Enrolment, wanted: str) -> list[dic
     marker = read_marker(truth_dir(out_dir) / enrolment.subject)
     if marker is None or not marker["complete"] or marker["fingerprint"] != wanted:
         return None
-    if not all((out_dir / row["path"]).is_file() for row in marker["scans"]):
+    if not all((out_dir / path).is_file() for path in _paths(marker)):
         return None
     return marker["scans"]
 
@@ -157,8 +195,8 @@ def _refuse_foreign_scans(out_dir: Path, members: list[Enrolment]) -> None:
     """Stop before phantoms are mixed with somebody's scans."""
     known = {out_dir / member.scan_path(m) for member in members for m in member.file_names}
     for folder in truth_dir(out_dir).glob("*"):
-        known |= {out_dir / row["path"] for row in (read_marker(folder) or {"scans": []})["scans"]}
-    foreign = sorted(set(out_dir.rglob("*.nii.gz")) - known)
+        known |= {out_dir / path for path in _paths(read_marker(folder) or {"scans": []})}
+    foreign = sorted(set(scan_paths(out_dir)) - known) if out_dir.is_dir() else []
     if foreign:
         problem = f"holds {len(foreign)} scans that are not the phantom's, {foreign[0].name} the first"
         raise InputError(out_dir, problem, "Choose an empty folder for the phantom cohort.")
@@ -177,13 +215,18 @@ def _remove_subject(out_dir: Path, truth: Path) -> None:
     marker = read_marker(truth)
     if marker is None:
         return
-    for row in marker["scans"]:
-        path = out_dir / row["path"]
+    for path in (out_dir / path for path in _paths(marker)):
         for leftover in (path, *path.parent.glob(f".{path.name}.*.partial")):
             leftover.unlink(missing_ok=True)
-        if path.parent.is_dir() and not any(path.parent.iterdir()):
-            path.parent.rmdir()
+        for folder in path.relative_to(out_dir).parents[:-1]:
+            if (out_dir / folder).is_dir() and not any((out_dir / folder).iterdir()):
+                (out_dir / folder).rmdir()
     shutil.rmtree(truth)
+
+
+def _paths(marker: dict) -> list[str]:
+    """All that lies in the cohort's folder of a subject, below it."""
+    return [*(row["path"] for row in marker["scans"]), *marker.get("transforms", [])]
 
 
 def _row(enrolment: Enrolment, modality: str, values: np.ndarray, affine: np.ndarray) -> dict:

@@ -4,12 +4,16 @@ import gzip
 import hashlib
 import json
 import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import SimpleITK as sitk  # noqa: N813  (the name everyone knows it by)
 
 _MARKER = "subject.json"
+_LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -37,6 +41,40 @@ def write_nifti(path: Path, values: np.ndarray, affine: np.ndarray, slope: float
     write_atomically(path, gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
 
 
+def write_nrrd(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
+    """Write a compressed NRRD file as 3D Slicer does, in LPS.
+
+    Args:
+        path: Where to.
+        values: Voxels ``[i, j, k]``; their dtype is the file's.
+        affine: Voxel index → world (RAS, mm).
+    """
+    lps = _LPS_FROM_RAS @ affine
+    spacing = nib.affines.voxel_sizes(lps)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values.T))
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    _write_by_itk(path, lambda there: sitk.WriteImage(image, there, useCompression=True))
+
+
+def write_transform(path: Path, matrix: np.ndarray) -> None:
+    """Write an ITK affine transform (LPS) of a 4x4 matrix between RAS points, mm."""
+    lps = _LPS_FROM_RAS @ matrix @ _LPS_FROM_RAS
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(lps[:3, :3].ravel().tolist())
+    transform.SetTranslation(lps[:3, 3].tolist())
+    _write_by_itk(path, lambda there: sitk.WriteTransform(transform, there))
+
+
+def _write_by_itk(path: Path, write: Callable[[str], None]) -> None:
+    """ITK takes the format from the suffix: written elsewhere under the right name, then moved in as a whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        there = Path(folder, path.name)
+        write(str(there))
+        write_atomically(path, there.read_bytes())
+
+
 def write_json(path: Path, content: dict) -> None:
     """Write a JSON file, indented."""
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
@@ -57,5 +95,5 @@ def read_marker(truth: Path) -> dict | None:
 
 
 def write_marker(truth: Path, marker: dict) -> None:
-    """Write the marker of a subject's truth folder: ``complete``, ``fingerprint``, ``scans`` (rows)."""
+    """Write the marker of a subject's truth folder: ``complete``, ``fingerprint``, ``scans`` (rows), ``transforms``."""
     write_json(truth / _MARKER, marker)

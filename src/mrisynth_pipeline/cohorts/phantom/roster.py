@@ -12,6 +12,14 @@ _SITES = ("Guys", "HH", "Guys", "IOP")
 
 _BRATS_NAMES = {"t1": "t1n", "t1c": "t1c", "t2": "t2w", "flair": "t2f", "seg": "seg"}
 _IXI_NAMES = {"t1": "T1", "t2": "T2", "pd": "PD"}
+_REMIND_NAMES = {
+    "t2": "Preop-MR/{case}-preop-MR-3D_SAG_T2_SPACE",
+    "t1c": "Preop-MR/{case}-preop-MR-3D_AX_T1_postcontrast",
+    "flair": "Preop-MR/{case}-preop-MR-3D_SAG_T2_FLAIR",
+    "us": "Intraop-US/{case}-intraop-US-pre_dura",
+    "seg": "Annotations/{case}-preop-SEG-tumor-MR-3D_SAG_T2_SPACE",
+}
+"""Below the case's folder, as in ReMIND; the tumour is outlined on the T2."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,7 @@ class Enrolment:
         site: IXI site, or ``""``.
         subject: Name of the subject in its archive's style.
         patient: Name of the patient.
+        layout: Name of the archive's layout.
     """
 
     number: int
@@ -33,17 +42,26 @@ class Enrolment:
     site: str
     subject: str
     patient: str
+    layout: str
 
     @property
     def file_names(self) -> dict[str, str]:
         """Modality → its name in the archive's file names."""
-        return _IXI_NAMES if self.site else _BRATS_NAMES
+        return {"ixi": _IXI_NAMES, "brats": _BRATS_NAMES, "remind": _REMIND_NAMES}[self.layout]
 
     def scan_path(self, modality: str) -> str:
         """Path of a scan (or of ``seg``) below the cohort's folder, in the archive's layout."""
         name = self.file_names[modality]
-        folder = f"IXI-{name}" if self.site else self.subject
+        if self.layout == "remind":
+            return f"{self.subject}/{name.format(case=self.subject)}.nrrd"
+        folder = f"IXI-{name}" if self.layout == "ixi" else self.subject
         return f"{folder}/{self.subject}-{name}.nii.gz"
+
+    def transform_path(self, reference: str, moving: str) -> str:
+        """Path of the file that leads from one scan to another below the cohort's folder (ReMIND only)."""
+        series = (self.scan_path(modality).rpartition("/")[2].removesuffix(".nrrd") for modality in (reference, moving))
+        kind = "affine" if "us" in (reference, moving) else "rigid"
+        return f"{kind}/{self.subject}/{self.subject}-{'-to-'.join(series)}.tfm"
 
 
 def enrol(parameters: PhantomParameters, number: int) -> Enrolment:
@@ -51,9 +69,12 @@ def enrol(parameters: PhantomParameters, number: int) -> Enrolment:
     if parameters.layout == "ixi":
         site = _SITES[number % len(_SITES)]
         patient = f"IXI{901 + number:03d}"
-        return Enrolment(number, number, 0, site, f"{patient}-{site}-{901 + number:04d}", patient)
+        return Enrolment(number, number, 0, site, f"{patient}-{site}-{901 + number:04d}", patient, "ixi")
+    if parameters.layout == "remind":
+        case = f"Case{901 + number:03d}"  # the archive has 114
+        return Enrolment(number, number, 0, "", case, case, "remind")
     earlier_follow_ups, place = divmod(number, _FOLLOW_UP_EVERY)
     session = int(place == _FOLLOW_UP_EVERY - 1)
     patient_number = number - earlier_follow_ups - session
     patient = f"BraTS-GLI-{90001 + patient_number:05d}"
-    return Enrolment(number, patient_number, session, "", f"{patient}-{session:03d}", patient)
+    return Enrolment(number, patient_number, session, "", f"{patient}-{session:03d}", patient, "brats")

@@ -72,6 +72,15 @@ _GLIOMA = Protocol(
     reference="t1c",
 )
 
+_RESECTION = Protocol(
+    scans={
+        "t2": Scan(SpinEcho(3200.0, 105.0), "PSR", 1.0, 1.0, (240.0, 240.0), 184.0),
+        "t1c": Scan(SpoiledGradientEcho(11.0, 24.0, 4.0), "LPS", 1.0, 1.0, (232.0, 240.0), 180.0, contrast_agent=True),
+        "flair": Scan(_flair(9000.0, 120.0), "PSR", 1.0, 1.2, (240.0, 240.0), 184.0),
+    },
+    reference="t2",
+)
+
 
 def _volunteer(t1: Sequence, t2: SpinEcho, noise: float, field: float) -> Protocol:
     """An IXI site: sagittal T1, and a dual-echo scan whose short echo is PD and whose long echo is T2."""
@@ -90,8 +99,9 @@ def _volunteer(t1: Sequence, t2: SpinEcho, noise: float, field: float) -> Protoc
     )
 
 
-PROTOCOLS: dict[Literal["brats", "ixi"], dict[str, Protocol]] = {
+PROTOCOLS: dict[Literal["brats", "ixi", "remind"], dict[str, Protocol]] = {
     "brats": {"": _GLIOMA},
+    "remind": {"": _RESECTION},
     "ixi": {
         "Guys": _volunteer(SpoiledGradientEcho(9.8, 18.0, 4.6), SpinEcho(8178.0, 100.0), noise=1.2, field=0.85),
         "HH": _volunteer(SpoiledGradientEcho(9.6, 17.0, 4.6), SpinEcho(5725.0, 100.0), noise=0.8, field=1.0),

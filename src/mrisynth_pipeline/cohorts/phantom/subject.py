@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from mrisynth_pipeline.cohorts.modalities import ULTRASOUND
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
 from mrisynth_pipeline.cohorts.phantom.acquisition import (
     ScanGrid,
@@ -32,6 +33,7 @@ from mrisynth_pipeline.cohorts.phantom.roster import Enrolment
 from mrisynth_pipeline.cohorts.phantom.sequences import DUAL_ECHO, PROTOCOLS, Protocol, Scan
 from mrisynth_pipeline.cohorts.phantom.signal import jittered
 from mrisynth_pipeline.cohorts.phantom.tissue import individual_tissues
+from mrisynth_pipeline.cohorts.phantom.ultrasound import random_stretch, simulate_ultrasound
 
 _TIMING_JITTER = 0.02
 """Largest relative deviation of a scan's timings from its protocol's."""
@@ -40,7 +42,12 @@ _OWN_BIAS = 0.15
 """A contrast's own part of the bias field (transmit field, prescan correction), relative to the coil's, which all
 contrasts of a session share."""
 
-_STAGES = ("deformation", "plan", "features", "growth", "tissues", "textures", "session", "dropping", "scans")
+_WITH_TUMOUR = ("brats", "remind")
+
+_STAGES = (
+    *("deformation", "plan", "features", "growth", "tissues", "textures", "session", "dropping", "scans"),
+    "ultrasound",
+)
 """What random numbers are drawn for; each stage has its own stream, so that a change in one moves no other."""
 
 
@@ -58,7 +65,8 @@ class SimulatedSubject:
 
     Attributes:
         scans: Contrast → scan; contrasts that were left out are missing.
-        transforms: Contrast → rigid motion, 4x4, anatomy world → scan world (RAS, mm); all contrasts.
+        transforms: Contrast → rigid motion (of ultrasound also a stretch), 4x4, anatomy world → scan world (RAS, mm);
+            all contrasts.
         reference: The contrast on whose grid truth is drawn, even where its scan was left out.
         reference_grid: Its grid.
         segmentation: Tumour labels 0-3 on the reference grid, uint8; ``None`` for volunteers.
@@ -95,7 +103,7 @@ def build_patient(parameters: PhantomParameters, enrolment: Enrolment) -> Head:
     patient = enrolment.patient_number
     displacement = individual_displacement(_generator(parameters, patient, "deformation"), atlas)
     plan = None
-    if parameters.layout == "brats":
+    if parameters.layout in _WITH_TUMOUR:
         generator = _generator(parameters, patient, "plan")
         plan = plan_glioma(generator, atlas, displacement, patient, enrolment.session)
         points = coarse_grid().mesh() + displacement
@@ -136,7 +144,7 @@ def _positions(
 
 
 def kept_modalities(parameters: PhantomParameters, enrolment: Enrolment, modalities: list[str]) -> list[str]:
-    """The contrasts that are not left out: each stays with probability 1 - drop_fraction, one always does."""
+    """The MR contrasts that are not left out: each stays with probability 1 - drop_fraction, one always does."""
     draws = _generator(parameters, enrolment.number, "dropping").random(len(modalities))
     kept = [m for m, draw in zip(modalities, draws, strict=True) if draw >= parameters.drop_fraction]
     return kept or [modalities[int(np.argmax(draws))]]
@@ -184,12 +192,18 @@ def simulate_subject(parameters: PhantomParameters, registered: bool, enrolment:
             image *= brain
         image *= np.float32(generator.uniform(350, 900) / level)  # scanners have no common unit
         scans[modality] = SimulatedScan(image, grids[modality])
+    if parameters.layout == "remind":
+        generator = _generator(parameters, enrolment.number, "ultrasound")
+        tracked = random_motion(generator, parameters.max_translation_mm, parameters.max_rotation_deg)
+        motions[ULTRASOUND] = tracked @ random_stretch(generator)
+        spacing_mm = parameters.spacing_mm / 2
+        scans[ULTRASOUND] = SimulatedScan(*simulate_ultrasound(generator, head, spacing_mm, motions[ULTRASOUND]))
     return SimulatedSubject(
         scans=scans,
         transforms=motions,
         reference=protocol.reference,
         reference_grid=grid,
-        segmentation=_draw_labels(head, grid, motion) * brain if parameters.layout == "brats" else None,
+        segmentation=_draw_labels(head, grid, motion) * brain if parameters.layout in _WITH_TUMOUR else None,
         tissues=_draw_tissues(head, grid, motion),
         brain=brain,
     )

@@ -14,10 +14,12 @@ class Alignment:
 
     Args:
         matrix: 4×4 RAS matrix from reference world points to the scan's world points, in mm.
-        information_before: Mutual information (nats) of the two as the scanner placed them.
+        information_before: Mutual information (nats) of the two as the scanner placed them; ``None``: not measured, as
+            it says nothing about MR and ultrasound.
         information_after: The same with the matrix.
         information_mirrored: The best the scan does with left and right swapped; ``None``: not asked.
-        overlap: Share of the reference's mask that lies inside the scan's field of view and head.
+        overlap: Share of the reference's mask that lies inside the scan's field of view and, where information is
+            measured, its head.
         centre: The point whose way is the translation, RAS mm: the middle of the mask.
         tries: 1: the first search was believed, 2: other starts were tried, 0: the matrix came with the scan.
         starts_apart_mm: How far apart the first search's two starts ended.
@@ -25,8 +27,8 @@ class Alignment:
     """
 
     matrix: NDArray[np.float64]
-    information_before: float
-    information_after: float
+    information_before: float | None
+    information_after: float | None
     information_mirrored: float | None
     overlap: float
     centre: NDArray[np.float64]
@@ -76,14 +78,16 @@ def doubts(alignment: Alignment, parameters: RegistrationParameters) -> list[str
         parameters: The largest motion that is believed.
     """
     after, before = alignment.information_after, alignment.information_before
+    measured = after is not None and before is not None
     clauses = [alignment.note] if alignment.note else []
-    clauses += _about_information(after, alignment.information_mirrored)
-    if alignment.starts_apart_mm > _STARTS_APART_MM and after < _LEAST_GAIN * before:
+    clauses += _about_information(after, alignment.information_mirrored) if measured else []
+    if measured and alignment.starts_apart_mm > _STARTS_APART_MM and after < _LEAST_GAIN * before:
         clauses.append("is explained no better by any motion than by its header, and the searches disagree")
     if alignment.overlap < _LEAST_OVERLAP:
         clauses.append(f"shows only {alignment.overlap:.0%} of the reference's foreground")
     moved, turned = alignment.translation_mm, alignment.rotation_deg
-    if moved > parameters.max_translation_mm or turned > parameters.max_rotation_deg:
+    # A tracked ultrasound has coordinates of its own: any way to it may be long.
+    if measured and (moved > parameters.max_translation_mm or turned > parameters.max_rotation_deg):
         clauses.append(f"was moved by {moved:.0f} mm and {turned:.0f}°, more than a head moves within a session")
     if alignment.stretch > _MOST_STRETCH:
         clauses.append(f"was stretched by {alignment.stretch:.0%}, more than two scanners differ")
