@@ -33,7 +33,7 @@ LAYERS = {
 
 VERBS = (
     *("describe", "draw", "examine", "exchange", "export", "fit", "impute", "learn", "list", "prepare", "provide"),
-    *("read", "score", "segment", "split", "summarise", "tabulate", "train", "write"),
+    *("read", "score", "segment", "split", "summarise", "tabulate", "train", "withhold", "write"),
 )
 """First words of node names; a new one is welcome here."""
 

@@ -69,7 +69,7 @@ def test_continuous_anatomy_has_no_codes_to_predict(trio, trio_study, tmp_path):
 
 def test_a_subject_with_one_contrast_is_left_out_with_a_word(subjects, study, caplog):
     members, (training, validation) = paired_samples(study, subjects, STAGE1, "neuroquant.stage1")  # "b" has T1 alone
-    assert "1 of 2 training subjects have one contrast alone: left out" in caplog.text
+    assert "1 of 2 train subjects have one contrast alone: left out" in caplog.text
     assert (members, training.subjects, validation.subjects) == (["a"], ["a"], ["c"])
 
 
