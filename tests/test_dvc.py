@@ -14,7 +14,7 @@ PACKAGE = "mrisynth_pipeline"
 
 STAGES = (
     *("phantom", "ingestion", "preprocessing", "stage1", "stage2", "evaluation", "segmentation"),
-    *("neuroquant", "resunet", "aginet", "robustness", "reporting"),
+    *("neuroquant", "resunet", "aginet", "mmhvae", "robustness", "reporting"),
 )
 """Pipelines that are stages, in the order of the data's way: all that the report shows."""
 
@@ -32,6 +32,7 @@ NOT_TRACKED = {
     "neuroquant.stage2_workspace": "as above",
     "resunet.training_workspace": "as above",
     "aginet.training_workspace": "as above",
+    "mmhvae.training_workspace": "as above",
 }
 """Persisted datasets that are neither dependency nor out, and why."""
 
@@ -110,7 +111,7 @@ def written_by(name: str, pipeline: Pipeline) -> set[str]:
 
 def test_one_stage_per_pipeline_in_the_order_of_the_data(stages, registered):
     assert tuple(stages) == STAGES
-    experiments = {"aginet_ablation", "neuroquant_ablation"}
+    experiments = {"aginet_ablation", "neuroquant_ablation", "incomplete_cohorts"}
     assert set(registered) - set(STAGES) == {"__default__", *experiments}, "they have pages of their own"
 
 

@@ -7,6 +7,7 @@ from mrisynth_pipeline.models.aginet import AGINet
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
 from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainArchitecture
 from mrisynth_pipeline.models.door import Imputer, impute_volume
+from mrisynth_pipeline.models.mmhvae import MMHVAE
 from mrisynth_pipeline.models.neuroquant import NeuroQuant
 from mrisynth_pipeline.models.packaging import NETWORKS
 from mrisynth_pipeline.models.resunet import ResUNet
@@ -28,6 +29,12 @@ def codebrain() -> CodeBrain:
 def unet(kind: type[ResUNet], **architecture) -> ResUNet:
     torch.manual_seed(0)
     return kind(MODALITIES, {"widths": (4, 8, 12), **architecture}).eval()
+
+
+def mmhvae() -> MMHVAE:
+    torch.manual_seed(0)
+    sizes = {"levels": 3, "width": 4, "max_width": 8, "head_width": 4, "head_blocks": 1, "head_kernel": 3}
+    return MMHVAE(MODALITIES, sizes).eval()
 
 
 def neuroquant() -> NeuroQuant:
@@ -52,6 +59,7 @@ METHODS = {
     "codebrain": codebrain,
     "linear": lambda: fitted(LinearRegression(MODALITIES)),
     "mean": lambda: fitted(MeanImage(MODALITIES, GRID)),
+    "mmhvae": mmhvae,
     "neuroquant": neuroquant,
     "resunet": lambda: unet(ResUNet, spatial_dims=3, window=(8, 8, 8)),
 }

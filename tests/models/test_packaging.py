@@ -10,6 +10,7 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.models.aginet import AGINet
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
 from mrisynth_pipeline.models.codebrain import CodeBrain, CodeBrainArchitecture, CodeBrainAutoencoder
+from mrisynth_pipeline.models.mmhvae import MMHVAE
 from mrisynth_pipeline.models.neuroquant import NeuroQuant, NeuroQuantAutoencoder
 from mrisynth_pipeline.models.packaging import CARD, NETWORKS, WEIGHTS, TrainedModel, load_model, save_model
 from mrisynth_pipeline.models.resunet import ResUNet
@@ -25,6 +26,7 @@ EXAMPLES = {
     "codebrain_autoencoder": lambda: CodeBrainAutoencoder(2, SMALL),
     "linear": lambda: LinearRegression(("t1", "t2")),
     "mean": lambda: MeanImage(("t1", "t2"), (3, 4, 5)),
+    "mmhvae": lambda: MMHVAE(("t1", "t2"), {"levels": 2, "width": 4, "max_width": 4, "head_blocks": 1}),
     "monai_vqvae": lambda: MonaiVQVAE(("t1", "t2"), {"channels": (4, 6), "codebook_size": 16, "window": (16, 8, 8)}),
     "neuroquant": lambda: NeuroQuant(("t1", "t2"), {**QUANT, "window": (16, 8, 8)}, predictor_widths=(4, 8)),
     "neuroquant_autoencoder": lambda: NeuroQuantAutoencoder(("t1", "t2"), {**QUANT, "conditioning": "concat"}),

@@ -131,7 +131,9 @@ class MMHVAE(SamplingImputer):
         for width in reversed(widths[:-1]):
             self.steps.append(_Step(above, width, a.expansion, a.norm))
             above = width // 2
-        self.heads = nn.ModuleList(ImageHead(above, a.head_width, a.head_blocks, a.head_kernel, a.norm) for _ in modalities)
+        self.heads = nn.ModuleList(
+            ImageHead(above, a.head_width, a.head_blocks, a.head_kernel, a.norm) for _ in modalities
+        )
 
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values."""

@@ -31,7 +31,7 @@ class HierarchicalParameters(SliceParameters):
     """Transforms of the training slices."""
     subset_groups: tuple[str, ...] = Field(("all", "any"), min_length=1)
     """Input subsets that each sample is shown as, in the same step: ``all`` it has, ``any`` part of it, or some of
-    named contrasts (``us``, ``t2+t1c+flair``). The paper's ultrasound experiment has thirds: all, ultrasound, some MR."""
+    named contrasts (``us``, ``t2+t1c+flair``). The paper's ultrasound experiment: ``all``, ``us``, ``t2+t1c+flair``."""
     group_weights: tuple[float, ...] | None = None
     """Weight of each group's loss; ``None``: all alike."""
     mean_share: float = Field(0.0, ge=0, le=1)

@@ -1,4 +1,4 @@
-"""MMHVAE (arXiv 2410.19378): trained on incomplete studies, scored, and its imputations segmented."""
+"""MMHVAE (arXiv 2410.19378): trained on incomplete studies, scored, its doubt examined, its imputations segmented."""
 
 from mrisynth_pipeline.pipelines.mmhvae.pipeline import create_pipeline
 

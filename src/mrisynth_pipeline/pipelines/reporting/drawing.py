@@ -39,6 +39,7 @@ CURVES = {
     "neuroquant_stage2": "Stage II of NeuroQuant: its codes, given the available contrasts alone.",
     "resunet_training": "ResUNet, trained as in pix2pix.",
     "aginet_training": "AGI-Net, trained as in pix2pix.",
+    "mmhvae_training": "MMHVAE; validation decodes the means (temperature 0).",
     "segmenter_training": "The downstream segmenter, trained on real complete scans.",
 }
 """Trainings whose curves the report shows, ``{namespace}_{stage}``, and their captions."""
