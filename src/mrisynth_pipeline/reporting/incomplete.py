@@ -216,7 +216,7 @@ def incomplete_page(summary: Mapping, example: Mapping[str, np.ndarray], target:
     """
     grid = incomplete_grid(example, list(summary["variants"]), summary["fractions"], target)
     caption = (
-        f"{modality_label(target)} of one test subject made from all its other contrasts, after training with ever more "
+        f"{modality_label(target)} of one test subject made from all its others, after training with ever more "
         "scans hidden; an empty cell: not trained."
     )
     return render_page(

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,6 @@ from mrisynth_pipeline.pipelines.recipes import RECIPES
 from mrisynth_pipeline.pipelines.study import complete_subjects, training_identity, usable_device
 from mrisynth_pipeline.pipelines.trials import Trial, run_trials
 from mrisynth_pipeline.reporting.incomplete import incomplete_page, incomplete_tables, incomplete_verdict
-from mrisynth_pipeline.sampling.availability import parse_subset, subset_name
 from mrisynth_pipeline.sampling.slices import telling_slice
 
 logger = logging.getLogger(__name__)
@@ -71,11 +70,6 @@ def run_contestants(
         "codebrain": codebrain, "neuroquant": neuroquant, "resunet": resunet, "aginet": aginet, "mmhvae": mmhvae,
         "linear": {}, "mean": {},
     }  # fmt: skip
-    try:
-        for text in parameters.inputs:
-            parse_subset(text, tuple(study["modalities"]))
-    except ValueError as error:
-        raise InputError("incomplete_cohorts.inputs", str(error), "Correct it in conf/ or with --params") from error
     cohorts = _cohorts(study, split, subjects, parameters)
     trials, obstacles = [], []
     for cohort in cohorts:
@@ -133,26 +127,30 @@ def _trial(
         cohort.fold,
         training_identity(cohort.study, *options.values()),
         training_identity(
-            cohort.study | {"fingerprint": f"{cohort.study['fingerprint']} {cohort.tested} {parameters.inputs}"},
+            cohort.study | {"fingerprint": f"{cohort.study['fingerprint']} {cohort.tested} {parameters.subsets}"},
             evaluation,
         ),
         lambda folder: recipe.train(
-            options, cohort.study, cohort.subjects, folder, f"incomplete/{variant}/{cohort.seed}/{cohort.fold}"
+            options,
+            cohort.study,
+            cohort.subjects,
+            folder,
+            f"incomplete/{name}/{cohort.fraction:g}/{cohort.seed}/{cohort.fold}",
         ),
-        partial(_judge, name, cohort, parameters.inputs, evaluation),
+        partial(_judge, name, cohort, parameters.subsets, evaluation),
     )
 
 
 def _judge(
-    name: str, cohort: _Cohort, inputs: tuple[str, ...], evaluation: EvaluationParameters, model: TrainedModel
+    name: str, cohort: _Cohort, subsets: Literal["all", "few"], evaluation: EvaluationParameters, model: TrainedModel
 ) -> dict[str, pd.DataFrame]:
-    """Scores of one training from these subsets (none named: all), and on how many subjects it was trained."""
+    """Scores of one training, and on how many subjects it was trained."""
     method = model.network.to(usable_device(evaluation.device))
     modalities, windows = tuple(cohort.study["modalities"]), cohort.study["slice_windows"]
     predict = through_the_door(method, evaluation)
 
     def covers(available: torch.Tensor, target: int) -> bool:
-        asked = not inputs or subset_name(available.tolist(), modalities) in inputs
+        asked = subsets == "all" or int(available.sum()) in (1, len(modalities) - 1)
         return asked and method.covers(available, target)
 
     scores = score_cohort(name, predict, cohort.subjects, cohort.tested, modalities, evaluation, windows, covers)

@@ -1,7 +1,7 @@
 """Parameters of the experiment on incomplete cohorts."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -49,8 +49,8 @@ class IncompleteCohortsParameters(Parameters):
     """0: the study's own training and test parts. k: all subjects in k folds, each tested on once."""
     steps_share: float = Field(1.0, gt=0, le=1)
     """Factor on the steps of every training: shorter trainings for a first look."""
-    inputs: tuple[str, ...] = ()
-    """Input subsets that are scored, such as ``t1+t2``; empty: all of them."""
+    subsets: Literal["all", "few"] = "all"
+    """Input subsets that are scored: ``all``, or ``few``: each contrast alone, and all but one."""
     test_subjects: int | None = Field(None, ge=1)
     """Most test subjects (of each fold); ``None`` takes all."""
 
