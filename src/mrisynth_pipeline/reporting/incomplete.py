@@ -176,7 +176,7 @@ def incomplete_grid(
         target: The contrast.
     """
     rows = [name for name in names if any(f"{name}@{fraction:g}" in example for fraction in fractions)]
-    window = head_window(example["truth"])
+    window = head_window(example["truth"][None])
     truth = example["truth"][window]
     width = PAGE_WIDTH / (len(fractions) + 1)
     cell = width * truth.shape[0] / truth.shape[1]
