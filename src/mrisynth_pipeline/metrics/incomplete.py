@@ -1,6 +1,6 @@
 """What it costs a method that scans are missing from the cohort it is trained on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,7 @@ def summarise_incomplete(
     scores: pd.DataFrame,
     trainings: pd.DataFrame,
     complete_as: Mapping[str, str],
+    question: tuple[str, Sequence[str]],
     *,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -28,6 +29,7 @@ def summarise_incomplete(
             :data:`MEASURES`; a case is averaged over seeds first.
         trainings: Rows with ``variant``, ``fraction``, ``hidden_share``, ``subjects`` trained on, ``obstacle``.
         complete_as: Variant → the one whose scores at 0 are its own, or "".
+        question: The variant that was asked about beforehand, and those it is compared with.
         n_resamples: Bootstrap samples.
         seed: Seed of the bootstrap.
 
@@ -35,8 +37,8 @@ def summarise_incomplete(
         ``n_subjects`` (test), ``seeds``, ``folds``, ``fractions``, ``hidden`` (fraction → share really hidden), and
         ``variants``: name → fraction (as text) → either ``obstacle``, or ``subjects`` trained on (mean), ``psnr``,
         ``slice_psnr``, ``ssim`` (mean with interval over subjects), ``loss`` (dB against 0, with interval; ``None``
-        where there is nothing to compare with) and ``weight`` (parameters). ``comparisons``: fraction → for every pair
-        of variants the paired test of their losses (first − second).
+        where there is nothing to compare with) and ``weight`` (parameters). ``comparisons``: fraction → for every
+        variant that is asked for the paired test of its loss (first) with that of the one asked about (second).
     """
     bootstrap = {"n_resamples": n_resamples, "seed": seed}
     cases = scores.groupby(["variant", "fraction", *_CASE], sort=False)[list(MEASURES)].mean().reset_index()
@@ -84,7 +86,9 @@ def summarise_incomplete(
             name: {key: entries[key] for key in sorted(entries, key=float)} for name, entries in variants.items()
         },
         "comparisons": {
-            f"{fraction:g}": compare_methods(part, list(dict.fromkeys(part["method"])), "loss", higher_is_better=False)
+            f"{fraction:g}": compare_methods(
+                part, [*question[1], question[0]], "loss", higher_is_better=False, reference=question[0]
+            )
             for fraction, part in table.groupby("fraction")
         },
     }

@@ -21,10 +21,11 @@ from mrisynth_pipeline.pipelines.examples import example_subjects, missing_chann
 from mrisynth_pipeline.pipelines.folds import folds_of
 from mrisynth_pipeline.pipelines.incomplete import hide_scans
 from mrisynth_pipeline.pipelines.incomplete_cohorts.parameters import IncompleteCohortsParameters, settings_of
+from mrisynth_pipeline.pipelines.methods import BASELINES
 from mrisynth_pipeline.pipelines.recipes import RECIPES
 from mrisynth_pipeline.pipelines.study import complete_subjects, training_identity, usable_device
 from mrisynth_pipeline.pipelines.trials import Trial, run_trials
-from mrisynth_pipeline.reporting.incomplete import incomplete_page, incomplete_tables, incomplete_verdict
+from mrisynth_pipeline.reporting.incomplete import OURS, incomplete_page, incomplete_tables, incomplete_verdict
 from mrisynth_pipeline.sampling.slices import telling_slice
 
 logger = logging.getLogger(__name__)
@@ -195,8 +196,9 @@ def summarise(
     """The numbers of the page; see :func:`~mrisynth_pipeline.metrics.incomplete.summarise_incomplete`."""
     equal = {name: parameters.contestants[name].complete_as for name in parameters.chosen}
     methods = {name: parameters.contestants[name].method for name in parameters.chosen}
+    rivals = [name for name, method in methods.items() if method not in (OURS, *BASELINES)]
     summary = summarise_incomplete(
-        scores, trainings, equal, n_resamples=evaluation.bootstrap_samples, seed=evaluation.seed
+        scores, trainings, equal, (OURS, rivals), n_resamples=evaluation.bootstrap_samples, seed=evaluation.seed
     )
     return summary | {"methods": methods}
 
