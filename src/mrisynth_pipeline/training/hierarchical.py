@@ -132,8 +132,8 @@ class HierarchicalTraining(ImputationTraining):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """One step of the network, then, towards the end, one of the discriminators on the same imputations."""
-        p, present, generator = self.settings, batch["present"], self.step_generator()
-        images = padded(zero_filled(batch["images"], present), self.network.divisor)
+        p, (images, present), generator = self.settings, self.stack(batch), self.step_generator()
+        images = padded(images, self.network.divisor)
         subsets = torch.cat(
             [draw_group(group, present, self.network.modalities, generator) for group in p.subset_groups]
         )
@@ -290,14 +290,13 @@ class HierarchicalTraining(ImputationTraining):
 
     def look(self, batch: dict[str, Tensor]) -> Float[Tensor, "batch modality y x"]:
         """Stacks decoded from the validation subsets, for an early look."""
-        images = batch["images"]
-        return self.imputed(images, self.validation_available(images))
+        images, present = self.stack(batch)
+        return self.imputed(images, self.validation_available(images, present))
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """At temperature 0, so that it is the same each time: PSNR of what is missing, and of all from all."""
-        images, present = batch["images"], batch["present"]
-        available = self.validation_available(images) & present
-        available = torch.where(available.any(1, keepdim=True), available, present)
+        images, present = self.stack(batch)
+        available = self.validation_available(images, present)
         for name, inputs, targets in (
             ("val_psnr_missing", available, present & ~available),
             ("val_psnr_reconstruction", present, present),

@@ -124,12 +124,13 @@ class ImputationTraining(ScheduledTraining):
     def validation_available(
         self, images: Float[Tensor, "batch modality *spatial"], present: Bool[Tensor, "batch modality"] | None = None
     ) -> Bool[Tensor, "batch modality"]:
-        """All subsets in turn of what a sample has (``None``: all), the same in every validation."""
+        """All subsets in turn of what a sample has (``None``: all), the same in every validation; its only one stays."""
         subsets = all_subsets(self.n_modalities).to(images.device)
         available = subsets[torch.arange(len(images), device=images.device) % len(subsets)]
         if present is not None:
             for row in (~present.all(1)).nonzero()[:, 0].tolist():
-                own = all_subsets(int(present[row].sum())).to(images.device)
-                available[row] = False
-                available[row, present[row]] = own[row % len(own)]
+                available[row] = present[row]
+                if (count := int(present[row].sum())) > 1:
+                    own = all_subsets(count).to(images.device)
+                    available[row, present[row]] = own[row % len(own)]
         return available
