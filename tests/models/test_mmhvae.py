@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from mrisynth_pipeline.models.door import impute_volume, sample_volume
 from mrisynth_pipeline.models.mmhvae import MMHVAE, MMHVAEArchitecture, levels_for
@@ -44,6 +45,14 @@ class TestArchitecture:
         with torch.device("meta"):
             network = MMHVAE(NAMES, MMHVAEArchitecture(head_blocks=5).for_grid((192, 192)))
         assert count(network) == 13_770_098
+
+    def test_has_the_work_of_the_release(self):
+        network = MMHVAE(NAMES, MMHVAEArchitecture().for_grid((192, 192)))
+        available = torch.ones(1, 4, dtype=torch.bool)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            encodings = network.encode(torch.zeros(1, 4, 192, 192), available)
+            network.decode(network.descend(encodings, available, (192, 192), 0.0).finest)
+        assert counter.get_total_flops() / 2e9 == pytest.approx(12.65, rel=0.01)  # multiply-accumulates
 
     def test_latents_are_those_of_the_paper(self):
         with torch.device("meta"):

@@ -68,6 +68,12 @@ def test_augmentation_depends_on_the_seed_alone_and_treats_all_modalities_alike(
         assert torch.equal(result[0], result[1])
 
 
+def test_augmentation_gives_bare_tensors():
+    """MONAI's own would be carried through every layer of a network, at the cost of each operation."""
+    augment = SliceAugmentation(AugmentationParameters(probability=1.0), (32, 32))
+    assert type(augment(torch.rand(2, 32, 32), seed=0)) is torch.Tensor
+
+
 def test_left_right_is_the_last_axis():
     augment = SliceAugmentation(AugmentationParameters(**NONE | {"flip_left_right": True}, probability=1.0), (4, 6))
     stack = torch.rand(2, 4, 6)

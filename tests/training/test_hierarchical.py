@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 
 from mrisynth_pipeline.models.blocks.gaussian_experts import kl_divergence
 from mrisynth_pipeline.models.mmhvae import MMHVAE, MMHVAEArchitecture
+from mrisynth_pipeline.sampling.subset_groups import draw_group
 from mrisynth_pipeline.training.fit import fit
 from mrisynth_pipeline.training.hierarchical import HierarchicalParameters, HierarchicalTraining
 
@@ -153,14 +154,12 @@ class TestLoss:
 
 
 def _after_draws(module: Watched) -> torch.Generator:
-    """The generator of the step as it is once the subsets are drawn."""
-    from mrisynth_pipeline.sampling.subset_groups import draw_group
-
+    """The generator of a step's latents."""
     generator = module.step_generator()
     for group in module.settings.subset_groups:
         draw_group(group, PRESENT, NAMES, generator)
     torch.rand((), generator=generator)
-    return generator
+    return torch.Generator().manual_seed(int(torch.randint(2**31, (), generator=generator)))
 
 
 class TestGAN:

@@ -172,7 +172,7 @@ class MMHVAE(SamplingImputer):
                 first those of the whole batch, then as many again, and so on.
             size: Of the images (y, x).
             temperature: Factor on the standard deviations.
-            generator: Of the draws, on the CPU.
+            generator: Of the draws.
         """
 
         def experts(head: nn.Module, level: int, state: Tensor | None) -> list[Expert]:
@@ -187,7 +187,7 @@ class MMHVAE(SamplingImputer):
             return found
 
         top = len(self.steps)
-        prior = Gaussian.standard(self.from_top.linear.weight.new_zeros(len(used), 2 * self.from_top.shape[0]))
+        prior = Gaussian.standard(torch.zeros(len(used), 2 * self.from_top.shape[0], device=used.device))
         opinions = experts(self.to_top, top, None)
         levels = [Level(prior, opinions, product_of_experts(prior, opinions))]
         latent = levels[0].posterior.draw(temperature, generator)

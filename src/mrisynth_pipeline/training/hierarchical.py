@@ -139,8 +139,10 @@ class HierarchicalTraining(ImputationTraining):
         )
         subsets = subsets.to(images.device)
         temperature = 0.0 if torch.rand((), generator=generator) < p.mean_share else 1.0
+        # Millions of numbers: drawn where the network is.
+        noise = torch.Generator(images.device).manual_seed(int(torch.randint(2**31, (), generator=generator)))
         descent = self.network.descend(
-            self.network.encode(images, present), subsets, tuple(images.shape[2:]), temperature, generator
+            self.network.encode(images, present), subsets, tuple(images.shape[2:]), temperature, noise
         )
         prediction = self.network.decode(descent.finest)
         weights = torch.tensor(self.group_weights, device=images.device)

@@ -124,7 +124,7 @@ class ImputationTraining(ScheduledTraining):
     def validation_available(
         self, images: Float[Tensor, "batch modality *spatial"], present: Bool[Tensor, "batch modality"] | None = None
     ) -> Bool[Tensor, "batch modality"]:
-        """All subsets in turn of what a sample has (``None``: all), the same in every validation; its only one stays."""
+        """All subsets in turn of what a sample has (``None``: all), always the same ones; its only modality stays."""
         subsets = all_subsets(self.n_modalities).to(images.device)
         available = subsets[torch.arange(len(images), device=images.device) % len(subsets)]
         if present is not None:

@@ -51,11 +51,12 @@ class Gaussian:
 
         Args:
             temperature: Factor, at least 0.
-            generator: On the CPU, whatever the device of the parameters, so that all devices draw the same.
+            generator: Of any device; one on the CPU draws the same for parameters on all devices.
         """
         if temperature == 0:
             return self.mean
-        noise = torch.randn(self.mean.shape, generator=generator).to(self.mean)
+        device = self.mean.device if generator is None else generator.device
+        noise = torch.randn(self.mean.shape, generator=generator, device=device).to(self.mean)
         return self.mean + temperature * self.log_scale.exp() * noise
 
 
