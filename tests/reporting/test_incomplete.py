@@ -73,17 +73,27 @@ class TestVerdict:
 
 class TestTables:
     def test_show_quality_subjects_and_loss(self):
-        quality_table, loss = (table.to_frame() for table in incomplete_tables(summary()))
-        row = quality_table.set_index("Method").loc["CodeBrain, incomplete too"]
-        assert (row["50 % hidden PSNR"], row["50 % hidden Trained on"]) == ("21.00", "7")
-        row = quality_table.set_index("Method").loc["CodeBrain"]
-        assert (row["50 % hidden PSNR"], row["50 % hidden Trained on"]) == ("–", "0")
-        assert loss.set_index("Method").loc["MMHVAE", "50 % hidden Loss"] == "0.30"
+        quality_table, cost = (table.to_frame().set_index("Method") for table in incomplete_tables(summary()))
+        assert quality_table.loc["CodeBrain, incomplete too", "PSNR (dB) 50 %"] == "21.00"
+        assert quality_table.loc["CodeBrain", "PSNR (dB) 50 %"] == "–"
+        assert list(cost.loc["CodeBrain", ["Trained on 0 %", "Trained on 50 %"]]) == ["10", "0"]
+        assert cost.loc["MMHVAE", "PSNR lost (dB) 50 %"] == "0.30 [0.10, 0.50]"
 
     def test_the_best_of_a_column_is_marked(self):
         marked = incomplete_tables(summary())[0].to_markdown()
         assert "**22.00**" in marked
         assert "**21.00**" in marked
+
+    def test_a_mean_over_some_subjects_says_so_and_competes_with_none(self):
+        partial = summary()
+        entry = partial["variants"]["codebrain_incomplete"]["0.5"]
+        entry["psnr"]["n"] = entry["loss"]["n"] = 2
+        marked = incomplete_tables(partial)[0].to_markdown()
+        assert "21.00 (n = 2)" in marked
+        assert "**19.70**" in marked
+        text = " ".join(incomplete_verdict(partial))
+        assert "Trainable in some folds alone: CodeBrain, incomplete too." in text
+        assert "no other trained network" in text
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from mrisynth_pipeline.reporting.style import (
     new_figure,
     styled,
 )
-from mrisynth_pipeline.reporting.table import ABSENT, Cell, Column, Row, Table, best_of, interval, number, p_relation
+from mrisynth_pipeline.reporting.table import ABSENT, Cell, Column, Row, Table, best_of, number, p_relation
 from mrisynth_pipeline.reporting.variants import count, notes_of
 
 OURS = "mmhvae"
@@ -36,12 +36,10 @@ def incomplete_verdict(summary: Mapping) -> list[str]:
     Args:
         summary: From the pipeline ``incomplete_cohorts``.
     """
-    lost = {
-        name: entries[ASKED]["loss"]["mean"]
-        for name, entries in summary["variants"].items()
-        if ASKED in entries and entries[ASKED].get("loss")
-    }
-    untrainable = [name for name, entries in summary["variants"].items() if "obstacle" in entries.get(ASKED, {})]
+    asked = {name: entries.get(ASKED, {}) for name, entries in summary["variants"].items()}
+    lost = {name: e["loss"]["mean"] for name, e in asked.items() if _whole(summary, e) and e["loss"]}
+    untrainable = [name for name, e in asked.items() if "obstacle" in e]
+    partly = [name for name, e in asked.items() if "psnr" in e and not _whole(summary, e)]
     sentences = []
     rivals = {name: loss for name, loss in lost.items() if summary["methods"][name] not in (OURS, *_BASELINES)}
     if OURS not in lost:
@@ -66,6 +64,9 @@ def incomplete_verdict(summary: Mapping) -> list[str]:
     if untrainable:
         names = ", ".join(method_label(name) for name in untrainable)
         sentences.append(f"Not trainable at all on what is left: {names}.")
+    if partly:
+        names = ", ".join(method_label(name) for name in partly)
+        sentences.append(f"Trainable in some folds alone: {names}.")
     if summary["seeds"] < 2:
         sentences.append("With one seed it is not known how much chance in training and in the choice of scans does.")
     return sentences
@@ -79,56 +80,71 @@ def _comparison(summary: Mapping, first: str, second: str) -> Mapping | None:
 
 
 def incomplete_tables(summary: Mapping) -> list[Table]:
-    """PSNR and subjects at every fraction, and what is lost."""
+    """Quality at every share of hidden scans; and on how many subjects each method was trained, and what it lost."""
+    names, variants = list(summary["variants"]), summary["variants"]
     fractions = [f"{fraction:g}" for fraction in summary["fractions"]]
-    names = list(summary["variants"])
-    best = {}
-    for fraction in fractions:
-        means = [summary["variants"][name].get(fraction, {}).get("psnr", {}).get("mean") for name in names]
-        best[fraction] = dict(zip(names, best_of(means, 2), strict=True))
+    shares = {fraction: f"{100 * summary['hidden'][fraction]:.0f} %" for fraction in fractions}
+    lossy = [fraction for fraction in fractions if fraction != "0"]
+    best = {
+        fraction: dict(zip(names, best_of([_mean(summary, name, fraction) for name in names], 2), strict=True))
+        for fraction in fractions
+    }
     quality, cost = [], []
     for name in names:
-        entries = summary["variants"][name]
-        cells, losses = [Cell(method_label(name))], [Cell(method_label(name))]
-        for fraction in fractions:
-            entry = entries.get(fraction, {})
-            known = "psnr" in entry
-            cells += [
-                Cell(number(entry["psnr"]["mean"], 2) if known else ABSENT, best[fraction][name]),
-                Cell(number(entry["ssim"]["mean"], 1) if known else ABSENT),
-                Cell(f"{entry['subjects']:.3g}" if known else ("0" if "obstacle" in entry else ABSENT)),
-            ]
-            if fraction != "0":
-                loss = entry.get("loss")
-                losses += [
-                    Cell(number(loss["mean"], 2) if loss else ABSENT),
-                    Cell(interval(loss["ci_low"], loss["ci_high"], 2) if loss else ABSENT),
-                ]
-        quality.append(Row(tuple(cells)))
-        cost.append(Row(tuple(losses)))
-    hidden = {fraction: f"{100 * summary['hidden'][fraction]:.0f} % hidden" for fraction in fractions}
+        entries = {fraction: variants[name].get(fraction, {}) for fraction in fractions}
+        psnr = [Cell(_counted(summary, e, "psnr", 2), best[fraction][name]) for fraction, e in entries.items()]
+        ssim = [Cell(_counted(summary, e, "ssim", 1)) for e in entries.values()]
+        quality.append(Row((Cell(method_label(name)), *psnr, *ssim)))
+        trained = [Cell("0" if "obstacle" in e else f"{e['subjects']:.3g}" if e else ABSENT) for e in entries.values()]
+        losses = [Cell(_loss(entries[fraction].get("loss"))) for fraction in lossy]
+        cost.append(Row((Cell(method_label(name)), *trained, *losses)))
     who = f"n = {count(summary['n_subjects'], 'complete test subject')}, {count(summary['seeds'], 'seed')}"
-    folds = f", {summary['folds']} folds" if summary["folds"] > 1 else ""
-    columns = [Column("Method", numeric=False)]
-    for fraction in fractions:
-        columns += [Column(heading, hidden[fraction]) for heading in ("PSNR", "SSIM", "Trained on")]
-    notes = (
-        "PSNR: dB inside the brain, protocol volume, mean over all pairs of inputs and target. SSIM: slices, ×100. "
-        "Trained on: subjects that the method can use; 0: it cannot be trained.",
-    )
-    tables = [
+    who += f", {summary['folds']} folds" if summary["folds"] > 1 else ""
+    method = Column("Method", numeric=False)
+    qualities = [Column(shares[f], group) for group in ("PSNR (dB)", "SSIM ×100") for f in fractions]
+    costs = [Column(shares[f], "Trained on") for f in fractions] + [Column(shares[f], "PSNR lost (dB)") for f in lossy]
+    return [
         Table(
-            f"Quality by share of training scans hidden at random: {who}{folds}.", tuple(columns), tuple(quality), notes
-        )
+            f"Quality by share of training scans hidden at random: {who}.",
+            (method, *qualities),
+            tuple(quality),
+            (
+                "PSNR: inside the brain, SSIM: of slices; means over all pairs of inputs and target. Where a method "
+                "could not be trained in every fold, the number of subjects stands beside its mean: it is not comparable.",
+            ),
+        ),
+        Table(
+            "On how many subjects each method was trained (mean over folds; 0: it cannot be), and what it lost against "
+            "the complete cohort, paired over subjects, with 95 % intervals.",
+            (method, *costs),
+            tuple(cost),
+        ),
     ]
-    lossy = [fraction for fraction in fractions if fraction != "0"]
-    if lossy and "0" in fractions:
-        columns = [Column("Method", numeric=False)]
-        for fraction in lossy:
-            columns += [Column("Loss", hidden[fraction]), Column("95 % CI", hidden[fraction])]
-        caption = f"PSNR lost against the complete cohort (dB), paired over subjects: {who}{folds}."
-        tables.append(Table(caption, tuple(columns), tuple(cost)))
-    return tables
+
+
+def _whole(summary: Mapping, entry: Mapping) -> bool:
+    """Whether every test subject was scored."""
+    return "psnr" in entry and entry["psnr"]["n"] == summary["n_subjects"]
+
+
+def _mean(summary: Mapping, name: str, fraction: str) -> float | None:
+    """The PSNR that is compared."""
+    entry = summary["variants"][name].get(fraction, {})
+    return entry["psnr"]["mean"] if _whole(summary, entry) else None
+
+
+def _counted(summary: Mapping, entry: Mapping, measure: str, decimals: int) -> str:
+    if measure not in entry:
+        return ABSENT
+    return number(entry[measure]["mean"], decimals) + ("" if _whole(summary, entry) else f" (n = {entry['psnr']['n']})")
+
+
+def _loss(loss: Mapping | None) -> str:
+    if not loss:
+        return ABSENT
+    if loss["ci_low"] is None:
+        return number(loss["mean"], 2)
+    return f"{number(loss['mean'], 2)} [{number(loss['ci_low'], 2)}, {number(loss['ci_high'], 2)}]"
 
 
 def incomplete_curves(summary: Mapping) -> Figure:
