@@ -110,7 +110,7 @@ def incomplete_tables(summary: Mapping) -> list[Table]:
             tuple(quality),
             (
                 "PSNR: inside the brain, SSIM: of slices; means over all pairs of inputs and target. Where a method "
-                "could not be trained in every fold, the number of subjects stands beside its mean: it is not comparable.",
+                "could not be trained in every fold, how many subjects stands beside the mean, not to be compared.",
             ),
         ),
         Table(
