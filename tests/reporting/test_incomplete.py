@@ -48,7 +48,7 @@ class TestVerdict:
     def test_says_when_mmhvae_loses_least_and_that_it_is_shown(self):
         text = " ".join(incomplete_verdict(summary()))
         assert "With 50 % of the training scans hidden MMHVAE loses 0.30 dB" in text
-        assert "less than the other trained network that loses least, CodeBrain, incomplete too, 1.00 dB" in text
+        assert "less than the other trained network that loses least, CodeBrain, masked, 1.00 dB" in text
         assert "is shown beyond chance of the subjects (Wilcoxon p = 0.030" in text
 
     def test_says_when_it_does_not(self):
@@ -74,7 +74,7 @@ class TestVerdict:
 class TestTables:
     def test_show_quality_subjects_and_loss(self):
         quality_table, cost = (table.to_frame().set_index("Method") for table in incomplete_tables(summary()))
-        assert quality_table.loc["CodeBrain, incomplete too", "PSNR (dB) 50 %"] == "21.00"
+        assert quality_table.loc["CodeBrain, masked", "PSNR (dB) 50 %"] == "21.00"
         assert quality_table.loc["CodeBrain", "PSNR (dB) 50 %"] == "–"
         assert list(cost.loc["CodeBrain", ["Trained on 0 %", "Trained on 50 %"]]) == ["10", "0"]
         assert cost.loc["MMHVAE", "PSNR lost (dB) 50 %"] == "0.30 [0.10, 0.50]"
@@ -92,7 +92,7 @@ class TestTables:
         assert "21.00 (n = 2)" in marked
         assert "**19.70**" in marked
         text = " ".join(incomplete_verdict(partial))
-        assert "Trainable in some folds alone: CodeBrain, incomplete too." in text
+        assert "Trainable in some folds alone: CodeBrain, masked." in text
         assert "no other trained network" in text
 
 
@@ -106,7 +106,7 @@ def example() -> dict[str, np.ndarray]:
 class TestFigures:
     def test_curves_have_a_line_for_each_method_that_was_trained(self):
         labels = incomplete_curves(summary()).axes[0].get_legend_handles_labels()[1]
-        assert labels == ["MMHVAE", "CodeBrain, incomplete too", "CodeBrain", "Linear regression"]
+        assert labels == ["MMHVAE", "CodeBrain, masked", "CodeBrain", "Linear regression"]
 
     def test_the_grid_shows_the_truth_once_and_every_slice_that_there_is(self, example):
         figure = incomplete_grid(example, ["mmhvae", "codebrain", "linear"], [0.0, 0.5], "t1c")

@@ -1,6 +1,7 @@
 """What missing scans in the cohort cost each method, for a person: words, a table, curves and pictures."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,9 +12,9 @@ from mrisynth_pipeline.reporting.pictures import picture
 from mrisynth_pipeline.reporting.report import COHORT_NAMES
 from mrisynth_pipeline.reporting.scans import column_title, corner_text, head_window, psnr_text, scan
 from mrisynth_pipeline.reporting.style import (
+    METHOD_COLOURS,
     PAGE_WIDTH,
     horizontal_grid,
-    method_colours,
     method_in_sentence,
     method_label,
     modality_label,
@@ -153,7 +154,7 @@ def incomplete_curves(summary: Mapping) -> Figure:
         figure = new_figure(3.4)
         axes = figure.add_axes((0.09, 0.14, 0.56, 0.8))
         names = list(summary["variants"])
-        colours = method_colours(names)
+        colours = dict(zip(names, cycle(METHOD_COLOURS)))  # by order: variants of a method must differ
         for position, name in enumerate(names):
             points = [
                 (summary["hidden"][key] * 100, entry["psnr"])
@@ -217,7 +218,7 @@ def incomplete_grid(
                     heading = f"{modality_label(target)}, real" if fraction is None else f"{100 * fraction:g} % hidden"
                     column_title(axes, heading)
                 if fraction is not None:
-                    corner_text(axes, f"{method_label(name)} {psnr_text(example[key][window], truth)}")
+                    corner_text(axes, f"{method_label(name)}\n{psnr_text(example[key][window], truth)}")
     return figure
 
 

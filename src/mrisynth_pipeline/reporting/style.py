@@ -52,7 +52,7 @@ METHOD_NAMES = {
     # Contestants of the experiment on incomplete cohorts.
     "mmhvae_no_pool": "MMHVAE, no pool",
     "mmhvae_no_gan": "MMHVAE, no GAN",
-    "codebrain_incomplete": "CodeBrain, incomplete too",
+    "codebrain_incomplete": "CodeBrain, masked",
     # Autoencoders that NeuroQuant's is measured against.
     "continuous": "NeuroQuant, continuous",
     "monai_vqvae": "VQ-VAE (MONAI)",
