@@ -37,7 +37,7 @@ def summarise_incomplete(
         ``n_subjects`` (test), ``seeds``, ``folds``, ``fractions``, ``hidden`` (fraction → share really hidden), and
         ``variants``: name → fraction (as text) → either ``obstacle``, or ``subjects`` trained on (mean), ``psnr``,
         ``slice_psnr``, ``ssim`` (mean with interval over subjects), ``loss`` (dB against 0, with interval; ``None``
-        where there is nothing to compare with) and ``weight`` (parameters). ``comparisons``: fraction → for every
+        where there is nothing to compare with). ``comparisons``: fraction → for every
         variant that is asked for the paired test of its loss (first) with that of the one asked about (second).
     """
     bootstrap = {"n_resamples": n_resamples, "seed": seed}

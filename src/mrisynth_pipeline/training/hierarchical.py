@@ -13,8 +13,9 @@ from mrisynth_pipeline.models.blocks.gaussian_experts import kl_divergence, prod
 from mrisynth_pipeline.models.door import padded
 from mrisynth_pipeline.models.mmhvae import MMHVAE, Descent
 from mrisynth_pipeline.sampling.augmentation import MIRRORED_ALONE, AugmentationParameters
+from mrisynth_pipeline.sampling.availability import draw_inputs
 from mrisynth_pipeline.sampling.slices import SliceParameters
-from mrisynth_pipeline.sampling.subset_groups import check_groups, draw_group
+from mrisynth_pipeline.sampling.subset_groups import ALL, ANY, check_groups, draw_group
 from mrisynth_pipeline.training.image_pool import ImagePool
 from mrisynth_pipeline.training.imputation import ImputationTraining, image_psnr, mean_absolute_error, zero_filled
 from mrisynth_pipeline.training.parameters import OptimisationParameters
@@ -29,7 +30,7 @@ class HierarchicalParameters(SliceParameters):
     """Schedule of the network (Adamax)."""
     augmentation: AugmentationParameters = MIRRORED_ALONE
     """Transforms of the training slices."""
-    subset_groups: tuple[str, ...] = Field(("all", "any"), min_length=1)
+    subset_groups: tuple[str, ...] = Field((ALL, ANY), min_length=1)
     """Input subsets that each sample is shown as, in the same step: ``all`` it has, ``any`` part of it, or some of
     named contrasts (``us``, ``t2+t1c+flair``). The paper's ultrasound experiment: ``all``, ``us``, ``t2+t1c+flair``."""
     group_weights: tuple[float, ...] | None = None
@@ -62,6 +63,14 @@ class HierarchicalParameters(SliceParameters):
     """Channels of each discriminator's first convolution."""
     discriminator_learning_rate: float = Field(2e-4, gt=0)
     """Constant learning rate of the discriminators (Adam)."""
+
+    @model_validator(mode="after")
+    def _agreement_needs_the_whole(self) -> "HierarchicalParameters":
+        if self.agreement_weight and ALL not in self.subset_groups:
+            raise ValueError(
+                f"agreement_weight={self.agreement_weight} needs {ALL} among the subset_groups: set it to 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _every_group_has_a_weight(self) -> "HierarchicalParameters":
@@ -189,7 +198,7 @@ class HierarchicalTraining(ImputationTraining):
             balance = sizes * kl.detach()
             kl = kl * balance / balance.mean().clamp(min=1e-8)
         total = p.kl_weight * kl.sum()
-        if p.agreement_weight and "all" in p.subset_groups and n_groups > 1:
+        if p.agreement_weight:
             total = total + p.agreement_weight * self.disagreement(descent)
         return ramp * total / images[0].numel()
 
@@ -200,26 +209,20 @@ class HierarchicalTraining(ImputationTraining):
         posterior of that subset given the same latent above, at no cost.
         """
         groups = self.settings.subset_groups
-        whole = groups.index("all")
         rows = len(descent.finest) // len(groups)
-        first = whole * rows
+        first = groups.index(ALL) * rows
+        used: Bool[Tensor, "batch expert"] | None = None
         total = descent.finest.new_zeros(())
         for level in descent.levels:
-            prior = level.prior.rows(first, rows)
             experts = [expert.within(first, rows) for expert in level.experts]
-            everyone = level.posterior.rows(first, rows)
-            used = self._subsets_of_all(experts, rows, everyone.mean.device)
-            some = product_of_experts(prior, experts, used)
-            total = total + kl_divergence(everyone, some).flatten(1).sum(1).mean()
+            if used is None:  # the same experts speak for the same samples at every level
+                speaks = torch.zeros(rows, len(experts), dtype=torch.bool)
+                for number, expert in enumerate(experts):
+                    speaks[expert.rows.cpu(), number] = True
+                used = draw_inputs(speaks, self.step_generator(shared=True)).to(total.device)
+            some = product_of_experts(level.prior.rows(first, rows), experts, used)
+            total = total + kl_divergence(level.posterior.rows(first, rows), some).flatten(1).sum(1).mean()
         return total
-
-    def _subsets_of_all(self, experts: list, rows: int, device: torch.device) -> Bool[Tensor, "batch expert"]:
-        """One subset of the experts that speak for each sample, the same at every level of this step."""
-        generator = self.step_generator(shared=True)
-        speaks = torch.zeros(rows, len(experts), dtype=torch.bool)
-        for number, expert in enumerate(experts):
-            speaks[expert.rows.cpu(), number] = True
-        return draw_group("any", speaks, tuple(map(str, range(len(experts)))), generator).to(device)
 
     def fakes(
         self,

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 _UNIT = 32767
-"""Stored as 16-bit integers: a third of the memory, and the average of the weights leaves integers alone."""
+"""Stored as 16-bit integers: half the memory, and the average of the weights leaves integers alone."""
 
 
 class ImagePool(nn.Module):

@@ -80,7 +80,9 @@ def run_contestants(
             trial = _trial(name, cohort, parameters, groups, evaluation)
             (obstacles if isinstance(trial, dict) else trials).append(trial)
     if not trials:
-        raise InputError("incomplete_cohorts", "no contestant can be trained on any fraction", obstacles[0]["obstacle"])
+        why = obstacles[0]["obstacle"] if obstacles else "no chosen contestant has a fraction"
+        remedy = "Name other contestants in only, smaller fractions, or add subjects"
+        raise InputError("incomplete_cohorts", f"nobody can be trained ({why})", remedy)
     tables = run_trials(trials, workspace)
     named = {name: _fraction_apart(table) for name, table in tables.items()}
     about = pd.concat([named["trials"].merge(named["about"]).assign(obstacle=""), pd.DataFrame(obstacles)])

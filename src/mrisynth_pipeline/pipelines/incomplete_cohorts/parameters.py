@@ -59,8 +59,8 @@ class IncompleteCohortsParameters(Parameters):
         known = ", ".join(self.contestants)
         if unknown := sorted(set(self.chosen) - set(self.contestants)):
             raise ValueError(f"incomplete_cohorts.only={self.only} names {', '.join(unknown)}: there are {known}")
-        if wrong := [f for f in self.fractions if not 0 <= f < 1] or len(set(self.fractions)) < len(self.fractions):
-            raise ValueError(f"incomplete_cohorts.fractions={list(self.fractions)}: each once, in [0, 1) ({wrong})")
+        if len(set(self.fractions)) < len(self.fractions) or not all(0 <= f < 1 for f in self.fractions):
+            raise ValueError(f"incomplete_cohorts.fractions={list(self.fractions)} must be in [0, 1), each once")
         for name, contestant in self.contestants.items():
             if contestant.complete_as and contestant.complete_as not in self.contestants:
                 where = f"incomplete_cohorts.contestants.{name}.complete_as"
