@@ -83,6 +83,39 @@ def to_native(
     return nifti
 
 
+def masked_to_native(
+    volume: NDArray,
+    mask: NDArray[np.bool_],
+    about: Mapping[str, Any],
+    space: str | None = None,
+    interpolation: str = "linear",
+) -> tuple[nib.Nifti1Image, NDArray[np.bool_]]:
+    """Put what is known inside a mask onto the voxels of one of the subject's scans.
+
+    At the edge of the mask the mean is taken over what lies inside alone (normalised convolution; Knutsson and Westin,
+    CVPR 1993): the zeros beyond do not darken it.
+
+    Args:
+        volume: Voxels ``[z, y, x]`` on the subject's model grid.
+        mask: Where they mean something, ``[z, y, x]``.
+        about: Metadata of the subject's file.
+        space: Which scan's voxels; ``None`` takes the reference's.
+        interpolation: ``linear`` or ``bspline``.
+
+    Returns:
+        A float32 NIfTI image with the scan's shape and affine, 0 outside the mask; and the mask there ``[x, y, z]``.
+
+    Raises:
+        InputError: The subject has no such scan.
+    """
+    inside = mask.astype(np.float32)
+    values = to_native(volume.astype(np.float32) * inside, about, space, interpolation)
+    share = np.asarray(to_native(inside, about, space).dataobj)
+    there = share >= 0.5
+    voxels = np.where(there, np.asarray(values.dataobj) / np.maximum(share, 0.5), 0.0)
+    return nib.Nifti1Image(voxels.astype(np.float32), values.affine, values.header), there
+
+
 def contrast_to_native(
     volume: NDArray,
     mask: NDArray[np.bool_],
