@@ -1,3 +1,12 @@
 """Multimodal brain MRI synthesis: raw scans in, a judged any-to-any synthesis model out."""
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """``load_model``, looked up when it is asked for: importing the package stays cheap."""
+    if name == "load_model":
+        from mrisynth_pipeline.imputing.python_api import load_model
+
+        return load_model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -69,6 +69,26 @@ class Subject:
     quality: Mapping[str, Any] = field(default_factory=dict)
     space: str = "native"
 
+    def metadata(self) -> dict[str, Any]:
+        """All but the voxels, JSON-ready: what :attr:`SubjectFile.metadata` gives once it is written."""
+        return {
+            "format": FORMAT,
+            "subject": self.subject,
+            "modalities": list(self.modalities),
+            "present": [bool(value) for value in self.present],
+            "reference": self.reference,
+            "grid_affine": np.asarray(self.grid_affine).tolist(),
+            "transforms": {name: np.asarray(matrix).tolist() for name, matrix in self.transforms.items()},
+            "intensity": {
+                name: {side: [float(value) for value in knots] for side, knots in mapping.items()}
+                for name, mapping in self.intensity.items()
+            },
+            "sources": {name: dict(source) for name, source in self.sources.items()},
+            "fingerprint": self.fingerprint,
+            "quality": dict(self.quality),
+            "space": self.space,
+        }
+
 
 def write_subject(path: str | Path, subject: Subject) -> Path:
     """Write a subject's file; it appears whole or not at all.
@@ -88,26 +108,9 @@ def write_subject(path: str | Path, subject: Subject) -> Path:
     }
     if subject.segmentation is not None:
         tensors["segmentation"] = np.ascontiguousarray(subject.segmentation, dtype=np.uint8)
-    about = {
-        "format": FORMAT,
-        "subject": subject.subject,
-        "modalities": list(subject.modalities),
-        "present": [bool(value) for value in subject.present],
-        "reference": subject.reference,
-        "grid_affine": np.asarray(subject.grid_affine).tolist(),
-        "transforms": {name: np.asarray(matrix).tolist() for name, matrix in subject.transforms.items()},
-        "intensity": {
-            name: {side: [float(value) for value in knots] for side, knots in mapping.items()}
-            for name, mapping in subject.intensity.items()
-        },
-        "sources": {name: dict(source) for name, source in subject.sources.items()},
-        "fingerprint": subject.fingerprint,
-        "quality": dict(subject.quality),
-        "space": subject.space,
-    }
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(tensors, unfinished, metadata={"subject": json.dumps(about)})
+        save_file(tensors, unfinished, metadata={"subject": json.dumps(subject.metadata())})
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
