@@ -63,7 +63,7 @@ def _explicit(function: Any) -> Any:
 )
 @click.option("--overwrite", is_flag=True, help="Impute again what has been done.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-def impute(input: Path | None, dry_run: bool, subject: str, registered: bool | None, **options: Any) -> None:  # noqa: A002
+def impute(input: Path | None, dry_run: bool, subject: str, registered: bool | None, **options: Any) -> None:
     """Impute the contrasts that INPUT lacks, in the space of its own scans, with the error to expect.
 
     INPUT is a BIDS dataset, a folder of NIfTI files whose names tell their contrast, one folder per subject, or one

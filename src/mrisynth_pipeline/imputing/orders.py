@@ -1,12 +1,11 @@
 """From options to a run: whose scans, which model, where to; and what stands in the output at the end."""
 
-import csv
-import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
 from pydantic import ValidationError
 
 from mrisynth_pipeline.cohorts.errors import InputError
@@ -59,10 +58,10 @@ def carry_out(subjects: Sequence[OwnSubject], order: Order, progress: Progress |
     """Impute, and sum up: ``summary.tsv`` and, with pages, ``index.html``.
 
     Raises:
-        InputError: Nothing can be written, or every subject failed.
+        InputError: Nothing can be written.
     """
     outcomes = impute_all(subjects, order, progress)
-    _write(order.output / SUMMARY, _table(outcomes))
+    _write(order.output / SUMMARY, outcome_table(outcomes).to_csv(sep="\t", index=False))
     if order.pages:
         rows = [
             SubjectRow(
@@ -103,18 +102,25 @@ def _checked(kind: type[P], options: Mapping[str, Any]) -> P:
         raise InputError(where, fault["msg"].removeprefix("Value error, "), "See mrisynth impute --help") from error
 
 
-def _table(outcomes: Sequence[Outcome]) -> str:
-    """One line per subject, tab-separated, as BIDS writes tables."""
-    text = io.StringIO()
-    columns = ["subject", "status", "light", "inputs", "imputed", "expected_error", "warnings", "seconds", "reason"]
-    writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n")
-    writer.writeheader()
+def outcome_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """One row per subject, as ``summary.tsv`` has them; what there is nothing to say of is n/a, as in BIDS."""
+    rows = []
     for each in outcomes:
         expected = " ".join(f"{name}:{value:.4f}" for name, value in each.expected.items() if value is not None)
-        row = {name: getattr(each, name) for name in ("subject", "status", "light", "warnings", "seconds", "reason")}
-        row |= {"inputs": "+".join(each.inputs), "imputed": "+".join(each.imputed), "expected_error": expected}
-        writer.writerow({name: value if value != "" else "n/a" for name, value in row.items()})
-    return text.getvalue()
+        rows.append(
+            {
+                "subject": each.subject,
+                "status": each.status,
+                "light": each.light or "n/a",
+                "inputs": "+".join(each.inputs) or "n/a",
+                "imputed": "+".join(each.imputed) or "n/a",
+                "expected_error": expected or "n/a",
+                "warnings": each.warnings,
+                "seconds": each.seconds,
+                "reason": each.reason or "n/a",
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _write(path: Path, text: str) -> None:

@@ -91,7 +91,7 @@ def plan(subject: str, present: Sequence[str], model: ReadyModel, how: HowToImpu
         )
     available = torch.tensor([name in inputs for name in known])
     covered = [name for name in targets if model.method.covers(available, known.index(name))]
-    if how.to and covered != targets or targets and not covered:
+    if (how.to and covered != targets) or (targets and not covered):
         problem = f"{model.name} was not made to impute {', '.join(targets)} from {', '.join(inputs)}"
         raise InputError(subject, problem, "Use a model that was, such as codebrain")
     return inputs, covered

@@ -37,7 +37,7 @@ class Trust:
     light: Light
     sentence: str
     expected: float | None
-    """Mean expected absolute error inside the brain, as a share of the contrast's intensity range; ``None``: unknown."""
+    """Mean expected absolute error inside the brain, as a share of the intensity range; ``None``: unknown."""
 
 
 def judge(

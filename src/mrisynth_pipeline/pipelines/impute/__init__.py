@@ -1,0 +1,5 @@
+"""A lab's own scans, imputed: what ``mrisynth impute`` does, as a pipeline."""
+
+from mrisynth_pipeline.pipelines.impute.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]
