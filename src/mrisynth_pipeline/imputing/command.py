@@ -34,7 +34,8 @@ def _explicit(function: Any) -> Any:
 )
 @click.option(
     "--to",
-    help="Contrasts to impute, such as T2w,FLAIR; one that is there is hidden from the model and compared with. [default: those missing]",
+    help="Contrasts to impute, such as T2w,FLAIR; one that is there is hidden from the model and compared with. "
+    "[default: those missing]",
 )
 @click.option("--like", help="The input whose voxels the results lie on. [default: the reference]")
 @click.option("--names", help="What file names mean: '*mprage*=t1,*dark*=flair', or a YAML or JSON file of such.")
@@ -64,7 +65,7 @@ def _explicit(function: Any) -> Any:
 @click.option("--overwrite", is_flag=True, help="Impute again what has been done.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 def impute(input: Path | None, dry_run: bool, subject: str, registered: bool | None, **options: Any) -> None:
-    """Impute the contrasts that INPUT lacks, in the space of its own scans, with the error to expect.
+    r"""Impute the contrasts that INPUT lacks, in the space of its own scans, with the error to expect.
 
     INPUT is a BIDS dataset, a folder of NIfTI files whose names tell their contrast, one folder per subject, or one
     file. Without it, files are named one by one: --t1 a.nii.gz --flair b.nii.gz.

@@ -55,7 +55,7 @@ class Place:
         return Path(f"sub-{self.label}", *([f"ses-{self.session}"] if self.session else []), "anat")
 
     def file(self, contrast: str, description: str, ending: str) -> str:
-        """Name of a file: ``sub-01_ce-gadolinium_desc-synth_T1w.nii.gz``. BIDS knows no ultrasound: it keeps our name."""
+        """Name of a file: ``sub-01_ce-gadolinium_desc-synth_T1w.nii.gz``; ultrasound, unknown to BIDS, as here."""
         agent = "_ce-gadolinium" if contrast == "t1c" else ""
         return f"{self.stem}{agent}_desc-{description}_{SUFFIXES.get(contrast, contrast)}{ending}"
 

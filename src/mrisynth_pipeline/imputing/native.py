@@ -44,8 +44,8 @@ def to_own_space(
         units: A typical scanner's units for this contrast; ``None``: it stays in [0, 1].
 
     Returns:
-        The contrast with shape and affine of that input. Its number type is that input's if that holds whole numbers and
-        the units span enough of them, otherwise float32.
+        The contrast with shape and affine of that input. Its number type is that input's if that holds whole numbers
+        and the units span enough of them, otherwise float32.
     """
     units, space = units or UNIT_RANGE, space or subject.reference
     about, values = subject.metadata(), from_unit(contrast.volume, units)

@@ -35,7 +35,7 @@ class HowToImpute(Parameters):
     """The input whose voxels the results lie on; ``None``: the reference that the others were registered onto."""
     planes: Planes = "auto"
     """``three``: axial, coronal and sagittal slices are imputed and averaged, so that slices do not jump; ``axial``: as
-    in training, three times as fast; ``auto``: three where the model's voxels are (nearly) cubes. 3D methods ignore it."""
+    in training, three times as fast; ``auto``: three where the model's voxels are (nearly) cubes. Not for 3D methods."""
     doubt: bool = True
     """Whether the expected error is estimated; it takes several times as long as imputing alone."""
     n_samples: int = Field(6, ge=2)

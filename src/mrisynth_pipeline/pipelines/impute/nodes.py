@@ -17,8 +17,7 @@ def impute_own_scans(parameters: ImputeParameters) -> pd.DataFrame:
     """Impute what the subjects of a folder lack; images, sidecars and pages go into ``impute.output``.
 
     Returns:
-        One row per subject: ``subject``, ``status``, ``light``, ``inputs``, ``imputed``, ``expected_error``, ``warnings``,
-        ``seconds``, ``reason``.
+        One row per subject; see :func:`~mrisynth_pipeline.imputing.orders.outcome_table`.
 
     Raises:
         InputError: No input or output is named, the model cannot be used, nothing can be written, or everyone failed.
