@@ -14,8 +14,8 @@ class CohortParameters(Parameters):
 
     kind: Literal["phantom", "brats", "ixi", "msd", "remind", "bids", "folder", "dicom", "mixed"] = "phantom"
     """``phantom`` fabricates the cohort; the others name the layout of the archive in ``raw_dir``. ``folder`` is any
-    folder of scans whose file names say their contrast, ``dicom`` one with one folder of DICOM files per subject, ``mixed``
-    one that holds archives of several layouts."""
+    folder of scans whose file names say their contrast, ``dicom`` one with one folder of DICOM files per subject,
+    ``mixed`` one that holds archives of several layouts."""
     raw_dir: Path | None = None
     """Folder of the archive, unpacked or as the ``.tar`` or ``.zip`` files that it came in, or one such file. Required
     unless ``kind`` is ``phantom`` or the archive is downloaded."""

@@ -58,8 +58,8 @@ _KNOWN = re.compile(
 )
 """A known word within a token, the longest that fits; a C only after T1."""
 _TOKEN = re.compile(
-    r"T2[ _-]?STAR|DARK[ _-]?FLUID|PROTON[ _-]?DENSITY|(?:PRE|POST|NON)[ _-]?CONTRAST|(?:PRE|POST)[ _-]?OP(?:ERATIVE)?(?![A-Z])"
-    r"|T2\*|\+ ?C(?![A-Z0-9])|(?<![A-Z0-9])C\+|[A-Z0-9]+"
+    r"T2[ _-]?STAR|DARK[ _-]?FLUID|PROTON[ _-]?DENSITY|(?:PRE|POST|NON)[ _-]?CONTRAST"
+    r"|(?:PRE|POST)[ _-]?OP(?:ERATIVE)?(?![A-Z])|T2\*|\+ ?C(?![A-Z0-9])|(?<![A-Z0-9])C\+|[A-Z0-9]+"
 )
 _MILLIMETRES = re.compile(r"\d+MM")
 _BRAIN_MASK = re.compile(r"brain[ _-]?mask", re.IGNORECASE)

@@ -4,13 +4,13 @@ What a name says is decided in ``contrast_names``; one that says nothing for cer
 reason. Label maps are not read, for a name does not tell what their values mean; a ``brain_mask`` is.
 
 A subject is the folder that holds the files. Folders that are named after a contrast or say nothing (``anat``,
-``nifti``) are passed over, and one that is named like a time point (``ses-2``, ``baseline``, ``2021-03-04``) is a session of
+``nifti``) are passed over, and one named like a time point (``ses-2``, ``baseline``, ``2021-03-04``) is a session of
 the patient above it. Files without such a folder are one subject, or where their names begin differently (``P01_T1``,
-``P02_T1``) one for each beginning: two subjects for one person cost a contrast, one subject for two people a wrong image.
+``P02_T1``) one for each beginning: two subjects for one person cost a contrast, one for two people gives a wrong image.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,27 +85,31 @@ def scan_stem(path: Path) -> str:
     return path.name.removesuffix(ending)
 
 
-def whose(paths: Iterable[Path], raw_dir: Path) -> dict[Path, Who]:
+def whose(paths: Iterable[Path], raw_dir: Path, beginnings: Mapping[Path, str] | None = None) -> dict[Path, Who]:
     """Whose scan each file is.
 
     Args:
         paths: Files below ``raw_dir``.
-        raw_dir: The folder they were looked for in; loose files are named after it.
+        raw_dir: The folder they were looked for in.
+        beginnings: What the names of loose scans (in no subject's folder) begin with; ``None`` takes what stands before
+            the contrast. All loose files are one subject, named after ``raw_dir``, unless these differ.
 
     Raises:
         InputError: Two folders give one subject name.
     """
     paths = list(paths)
     folders = {path: _folders(path, raw_dir) for path in paths}
-    loose = {path: beginning(scan_stem(path)) for path in paths if not folders[path]}
-    several = len({start for path, start in loose.items() if read_contrast(scan_stem(path)).contrast}) > 1
-    own_name = raw_dir.resolve().name
-    for path, start in loose.items():
-        folders[path] = (start if several and start else own_name,)
+    stems = {path: scan_stem(path) for path in paths if not folders[path]}
+    if beginnings is None:
+        beginnings = {path: beginning(stem) for path, stem in stems.items() if read_contrast(stem).contrast}
+    several = len({beginnings[path] for path in stems.keys() & beginnings.keys()}) > 1
+    for path, stem in stems.items():
+        start = beginnings.get(path, beginning(stem))
+        folders[path] = _split_off_session(start) if several and start else (raw_dir.resolve().name,)
     people: dict[Path, Who] = {}
     origins: dict[str, tuple[str, ...]] = {}
     for path, parts in folders.items():
-        people[path] = who = _named(parts if path not in loose else _split_off_session(parts[0]))
+        people[path] = who = _named(parts)
         if origins.setdefault(who.subject, parts) != parts:
             both = f"{'/'.join(origins[who.subject])} and {'/'.join(parts)} would both be subject {who.subject}"
             raise InputError(raw_dir, both, "Rename one of them")
