@@ -1,1 +1,1 @@
-"""What happens to a lab's own scans: what was handed in, what can be imputed of it."""
+"""What happens to a lab's own scans: missing contrasts imputed, taken back, doubted, and written down."""

@@ -12,39 +12,48 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES
 
 _KNOWN = (*DISPLAY_NAMES, BRAIN_MASK)
-_ALSO_KNOWN_AS = {"t1gd": "t1c", "t1ce": "t1c", "t1post": "t1c", "t1w": "t1", "t2w": "t2", "t2f": "flair", "pdw": "pd"}
+_SPELLINGS = {
+    **{"t1w": "t1", "t2w": "t2", "pdw": "pd", "ce-t1w": "t1c"},
+    **{"t1n": "t1", "t1ce": "t1c", "t1gd": "t1c", "t2f": "flair"},
+}
+"""How BIDS and BraTS spell contrasts, in small letters → internal name."""
 
 
 @dataclass(frozen=True)
 class OwnScans:
-    """A user's own scans as handed in; either ``source`` or ``files``.
+    """A user's own scans as handed in; either ``input`` or ``files``.
 
     Raises:
-        InputError: Neither or both are given, a contrast or pattern is none, or ``subject`` cannot name a file.
+        InputError: Neither or both are given, a contrast is none, or ``subject`` cannot name a file.
     """
 
-    source: Path | None = None
+    input: Path | None = None
     """A folder of any layout, or one scan file."""
     files: Mapping[str, Path] = field(default_factory=dict)
-    """Contrast → file, all of one subject."""
+    """Contrast, in any usual spelling → file, all of one subject."""
     subject: str = ""
     """Name of the subject where only one is handed in; ``""`` takes it from the names of folder or files."""
-    names: Mapping[str, str] = field(default_factory=dict)
-    """Glob pattern → contrast, as :func:`read_names` returns it."""
+    names: str | None = None
+    """What file names mean, as :func:`read_names` takes it; ``None``: what they say themselves."""
     output: Path | None = None
     """Where results are written: what lies there is never taken as input."""
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        if bool(self.source) == bool(self.files):
+        if (self.input is None) == (not self.files):
             both = "a folder and single files are given" if self.files else "neither a folder nor files are given"
             raise InputError("INPUT", both, "Name one folder or file, or one file per contrast (--t1 a.nii.gz)")
         if self.names and self.files:
             raise InputError("--names", "is for folders; here every file's contrast is given", "Leave it out")
         if self.subject and clean(self.subject) != self.subject:
             raise InputError("--subject", f"{self.subject!r} cannot be a file name", f"Use {clean(self.subject)!r}")
-        for contrast in self.files:
-            known_contrast(contrast, f"--{contrast}")
+        if len(self.contrasts) < len(self.files):
+            raise InputError("INPUT", f"{' and '.join(self.files)} name one contrast twice", "Give one file of each")
+
+    @property
+    def contrasts(self) -> dict[str, Path]:
+        """Internal contrast name → file."""
+        return {known_contrast(name, f"--{name}"): Path(path) for name, path in self.files.items()}
 
 
 def read_names(given: str) -> dict[str, str]:
@@ -80,7 +89,7 @@ def known_contrast(name: str, where: str) -> str:
         InputError: There is no such contrast.
     """
     lower = str(name).strip().lower()
-    known = _ALSO_KNOWN_AS.get(lower, lower)
+    known = _SPELLINGS.get(lower, lower)
     if known not in _KNOWN:
         raise InputError(where, f"{str(name).strip()!r} is no contrast", f"Use one of: {', '.join(_KNOWN)}")
     return known

@@ -21,7 +21,7 @@ from mrisynth_pipeline.cohorts.archives.scan_files import (
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.integrity import sentence
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION
-from mrisynth_pipeline.imputing.given import OwnScans, matches
+from mrisynth_pipeline.imputing.given import OwnScans, matches, read_names
 from mrisynth_pipeline.imputing.made_here import made_here
 from mrisynth_pipeline.imputing.named import apply_names
 
@@ -60,18 +60,19 @@ def list_own_files(given: OwnScans) -> OwnFiles:
         InputError: Something is not there, is DICOM, holds no scan, or the patterns do not fit the files.
     """
     if given.files:
-        return _of_files({name: Path(path) for name, path in given.files.items()}, given.subject)
-    source = Path(given.source)
-    if source.is_dir():
-        return _of_folder(source, given)
-    _require_scan_file(source)
-    contrast = next((name for pattern, name in given.names.items() if matches(pattern, Path(source.name))), "")
+        return _of_files(given.contrasts, given.subject)
+    path = Path(given.input)
+    names = read_names(given.names) if given.names else {}
+    if path.is_dir():
+        return _of_folder(path, names, given.subject, given.output)
+    _require_scan_file(path)
+    contrast = next((name for pattern, name in names.items() if matches(pattern, Path(path.name))), "")
     if not contrast:
-        reading = read_contrast(scan_stem(source))
+        reading = read_contrast(scan_stem(path))
         if not reading.contrast:
-            raise InputError(source, reading.doubt, f"Say which contrast it is: --t1 {source.name}")
+            raise InputError(path, reading.doubt, f"Say which contrast it is: --t1 {path.name}")
         contrast = reading.contrast
-    return _of_files({contrast: source}, given.subject)
+    return _of_files({contrast: path}, given.subject)
 
 
 def _of_files(files: Mapping[str, Path], subject: str) -> OwnFiles:
@@ -100,19 +101,19 @@ def _require_scan_file(path: Path) -> None:
         raise InputError(path, "is neither NIfTI nor NRRD by its name", f"Use {', '.join(SCAN_SUFFIXES)}")
 
 
-def _of_folder(root: Path, given: OwnScans) -> OwnFiles:
+def _of_folder(root: Path, names: Mapping[str, str], subject: str, output: Path | None) -> OwnFiles:
     everything = scan_paths(root)
-    own = made_here(everything, root, given.output)
+    own = made_here(everything, root, output)
     paths = [path for path in everything if path not in own]
     if not paths:
         raise _nothing_there(root, len(own))
     layout, found = _read_layout(root, set(paths))
     outdone: dict[Path, str] = {}
-    if given.names:
-        found, outdone = apply_names(found, paths, root, given.names, by_folder=layout == FOLDER)
+    if names:
+        found, outdone = apply_names(found, paths, root, names, by_folder=layout == FOLDER)
     used = [scan for scan in found if scan.modality in _OF_USE]
-    if given.subject:
-        used = _all_of(given.subject, used, root)
+    if subject:
+        used = _all_of(subject, used, root)
     taken = {scan.path for scan in used}
     reasons = {path: outdone.get(path) or _reason(path, root, layout, found) for path in paths if path not in taken}
     owners = _owners(reasons, used, found, root, layout)

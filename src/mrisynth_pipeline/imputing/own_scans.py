@@ -16,6 +16,8 @@ from mrisynth_pipeline.imaging.subject import ScanSource
 from mrisynth_pipeline.imputing.given import OwnScans
 from mrisynth_pipeline.imputing.own_files import list_own_files
 
+__all__ = ["OwnScans", "OwnSubject", "find_own_scans"]
+
 logger = logging.getLogger(__name__)
 
 _SHOWN = 3
@@ -134,7 +136,7 @@ def _no_scan(subject: str, modalities: Sequence[str], reasons: Sequence[str]) ->
 
 def _nothing_usable(given: OwnScans, reasons: Sequence[str]) -> InputError:
     problem = f"none of {len(reasons)} scan files there says its contrast, the first: {reasons[0] if reasons else ''}"
-    return InputError(given.source or "INPUT", problem.rstrip("."), 'Say what they are: --names "*pattern*=t1"')
+    return InputError(given.input or "INPUT", problem.rstrip("."), 'Say what they are: --names "*pattern*=t1"')
 
 
 def _named(modalities: Sequence[str]) -> str:
