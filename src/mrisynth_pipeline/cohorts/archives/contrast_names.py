@@ -24,7 +24,7 @@ _PROCESSED_WORDS = (
 """Label maps, masks, parametric and synthetic images: no scans."""
 _NEUTRAL_WORDS = (
     *("W", "WI", "WEIGHTED", "2D", "3D", "AX", "AXIAL", "TRA", "TRANSVERSAL", "SAG", "SAGITTAL", "COR", "CORONAL"),
-    *("ISO", "TSE", "FSE", "FFE", "SE", "GRE", "IR", "FS", "FATSAT", "SPACE", "CUBE", "VISTA", "HR", "HIRES", "P2"),
+    *("ISO", "TSE", "FSE", "FFE", "SE", "GRE", "IR", "FS", "FAT", "SAT", "SPACE", "CUBE", "VISTA", "HR", "HIRES"),
     *("BRAIN", "HEAD", "ANAT", "BET", "STRIPPED", "REG", "REGISTERED", "N4", "RAW", "ORIG", "DEFACED"),
 )
 """How a scan was made or treated: says nothing about its contrast."""
@@ -120,9 +120,14 @@ def beginning(stem: str) -> str:
     """What a file name says before it comes to the scan: ``P01`` of ``P01_AX_T1``, ``""`` of ``AX_T1``."""
     words = _words(stem)
     contrast = next((place for place, word in enumerate(words) if word.meaning in _CONTRASTS), len(words))
-    about_scan = len(list(takewhile(lambda word: word.meaning, reversed(words[:contrast]))))
+    about_scan = len(list(takewhile(_is_no_name, reversed(words[:contrast]))))
     first = contrast - about_scan
     return (stem[: words[first].start] if first < len(words) else stem).strip(" _-.")
+
+
+def _is_no_name(word: _Word) -> bool:
+    """Whether a word is about the scan beyond doubt: FS, HR or SE may be somebody's initials."""
+    return bool(word.meaning) and (len(word.text) > 2 or word.text in ("AX", "2D", "3D"))
 
 
 def _words(stem: str) -> list[_Word]:

@@ -29,7 +29,7 @@ EXAMPLE = "Pat_03/AX_T2_FLAIR.nii.gz, P7-t1.nii.gz or P7_T1_post.nii.gz"
 
 _SAYS_NOTHING = {"anat", "nifti", "nii", "nrrd", "mri", "mr", "images", "scans", "raw"}
 _TIME_POINT = re.compile(
-    r"(?:ses|session|visit|tp|time|timepoint|scan|exam|fu|followup|follow-up|m|month)[ _-]?\d+"
+    r"(?:ses|session|visit|tp|time|timepoint|scan|exam|fu|followup|follow-up|month)[ _-]?\d+"
     r"|ses-\w+|baseline|bl|followup|follow-up|pre-?op|post-?op|\d{4}[ _.-]?\d{2}[ _.-]?\d{2}",
     re.IGNORECASE,
 )
