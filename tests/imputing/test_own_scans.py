@@ -96,9 +96,7 @@ def test_a_contrast_that_the_model_does_not_know_is_not_read(tmp_path, put):
     (tmp_path / "P1" / "pd.nii.gz").write_bytes(b"")  # would be refused if it were looked at
     (own,) = find_own_scans(OwnScans(tmp_path), GLIOMA)
     assert list(own.scans) == ["t1"]
-    assert own.remarks == (
-        "pd.nii.gz: is not used: the model does not know PD (it knows T1, T1Gd, T2, FLAIR). Nothing needs doing",
-    )
+    assert own.remarks == ("pd.nii.gz: is not used: the model does not know PD. It knows T1, T1Gd, T2, FLAIR",)
 
 
 def test_a_refused_file_costs_its_contrast_a_subject_without_any_costs_itself_and_others_go_on(tmp_path, put):
@@ -111,9 +109,7 @@ def test_a_refused_file_costs_its_contrast_a_subject_without_any_costs_itself_an
     assert (list(first.scans), first.problems) == (["t1"], ())
     assert first.remarks == ("t2.nii.gz: the file is empty (0 bytes). Download or copy it again",)
     assert second.scans == third.scans == {}
-    assert second.problems[0].startswith(
-        "P2: has no usable scan of a contrast that the model knows (T1, T1Gd, T2, FLAIR)"
-    )
+    assert second.problems[0].startswith("P2: has no usable scan of what the model knows (T1, T1Gd, T2, FLAIR)")
     assert "t1.nii.gz: is not a NIfTI file" in second.problems[0]
     assert "scan.nii.gz: its name says no contrast" in third.problems[0]
 

@@ -32,7 +32,10 @@ _OF_USE = (*DISPLAY_NAMES, SEGMENTATION, BRAIN_MASK)
 _ENOUGH_TO_TELL = 200
 """Files looked into to find out whether a folder without scans is one of DICOM files."""
 _SAY = 'To use it, rename it or say what it is (--names "*pattern*=t1")'
-_CONVERT = "Convert it with dcm2niix, or train and prepare with cohort.kind=dicom, which does, and hand in the result"
+_CONVERT = (
+    "Convert it first: with dcm2niix, or into a BIDS folder with kedro run --pipelines ingestion --params "
+    "cohort.kind=dicom,cohort.raw_dir=FOLDER"
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def _of_files(files: Mapping[str, Path], subject: str) -> OwnFiles:
 
 def _require_scan_file(path: Path) -> None:
     if not path.exists():
-        raise InputError(path, "there is no such file", "Check its name and place")
+        raise InputError(path, "there is no such file or folder", "Check its name and place")
     if path.is_dir():
         raise InputError(
             path, "is a folder where a scan file is expected", "Name the file, or give the folder as INPUT"
@@ -126,11 +129,11 @@ def _of_folder(root: Path, names: Mapping[str, str], subject: str, output: Path 
 def _nothing_there(root: Path, made: int) -> InputError:
     """Why a folder holds nothing to work with."""
     if made:
-        problem = f"all {made} scan files there were made by this software, which takes none of them for a measurement"
+        problem = f"holds nothing but {made} results of this software, which are no measurements"
         return InputError(root, problem, "Name the folder of the scans themselves")
     if any(map(is_dicom, islice(all_files(root), _ENOUGH_TO_TELL))):
         return InputError(root, "holds DICOM files and no NIfTI or NRRD file", _CONVERT)
-    problem = f"holds no NIfTI or NRRD file, found {describe_contents(root)} instead"
+    problem = f"holds no NIfTI or NRRD file, found {describe_contents(root)}"
     return InputError(root, problem, "Name a folder of scans, unpacked")
 
 

@@ -122,16 +122,16 @@ def _source(scan: CheckedScan) -> ScanSource:
 
 
 def _not_known(file: ScanFile, modalities: Sequence[str]) -> str:
-    problem = f"is not used: the model does not know {DISPLAY_NAMES[file.modality]} (it knows {_named(modalities)})"
-    return sentence(file.path, problem, "Nothing needs doing")
+    problem = f"is not used: the model does not know {DISPLAY_NAMES[file.modality]}"
+    return sentence(file.path, problem, f"It knows {_named(modalities)}")
 
 
 def _no_scan(subject: str, modalities: Sequence[str], reasons: Sequence[str]) -> str:
-    """Why a subject cannot be helped, in one line."""
+    """Why a subject cannot be helped, in one line; the reasons have their remedies."""
     shown = "; ".join(reason.rstrip(".") for reason in reasons[:_SHOWN])
     more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
-    problem = f"has no usable scan of a contrast that the model knows ({_named(modalities)})"
-    return str(InputError(subject, f"{problem}: {shown}{more}" if shown else problem, "Hand in at least one of these"))
+    problem = f"{subject}: has no usable scan of what the model knows ({_named(modalities)})"
+    return f"{problem}: {shown}{more}" if shown else f"{problem}. Hand in at least one"
 
 
 def _nothing_usable(given: OwnScans, reasons: Sequence[str]) -> InputError:
