@@ -5,21 +5,20 @@ equal manifests. Files whose names no reader understands appear as rows too (mod
 """
 
 import logging
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mrisynth_pipeline.cohorts.archives.layouts import (
-    LAYOUTS,
     Layout,
     find_scans,
     get_layout,
     study_modalities,
     unrecognised_files,
 )
-from mrisynth_pipeline.cohorts.archives.scan_files import THEN, ScanFile, shorten_ways
+from mrisynth_pipeline.cohorts.archives.scan_files import THEN, ScanFile
+from mrisynth_pipeline.cohorts.checking import check_files, registered_subjects
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.integrity import ScanCheck, sentence
 from mrisynth_pipeline.cohorts.manifest_schema import (
@@ -32,8 +31,6 @@ from mrisynth_pipeline.cohorts.manifest_schema import (
     validate_manifest,
 )
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, SEGMENTATION
-from mrisynth_pipeline.cohorts.scanning import ScanTask, check_scans
-from mrisynth_pipeline.cohorts.subject_checks import CheckedScan, check_across_files, looks_registered
 from mrisynth_pipeline.cohorts.summary import data_fingerprint, summarise
 
 __all__ = [
@@ -84,16 +81,10 @@ def build_manifest(
     layout, raw_dir = get_layout(kind), Path(raw_dir)
     found = find_scans(kind, raw_dir)
     modalities = study_modalities(kind, raw_dir, modalities, found)
-    files = sorted(
-        shorten_ways(file for file in found if file.modality in (*modalities, SEGMENTATION, BRAIN_MASK)),
-        key=lambda file: (file.subject, file.modality, file.path.as_posix(), file.volume or 0),
-    )
     _require_every_modality(raw_dir, modalities, found)
-
-    tasks = [ScanTask(file.path, frozenset(file.labels) or None, file.volume) for file in files]
-    checks = list(check_scans(tasks, workers, journal))
-    checked = check_across_files(files, checks, raw_dir)
-    ready = _registered_subjects(checked, registered)
+    files = [file for file in found if file.modality in (*modalities, SEGMENTATION, BRAIN_MASK)]
+    checked = check_files(files, raw_dir, workers, journal)
+    ready = registered_subjects(checked, registered)
     rows = [
         _row(scan.file, scan.check, raw_dir, scan.problems, scan.remarks, registered=scan.file.subject in ready)
         for scan in checked
@@ -134,19 +125,6 @@ def _require_a_usable_scan(manifest: pd.DataFrame, raw_dir: Path) -> None:
         raise InputError(raw_dir, f"none of {len(scans)} scans is usable: {reasons}", "Mend or replace the files")
 
 
-def _registered_subjects(scans: list[CheckedScan], registered: bool | None) -> set[str]:
-    """Subjects whose scans share one grid and are skull-stripped: as the caller, the layout or the scans say."""
-    members: dict[str, list[CheckedScan]] = defaultdict(list)
-    for scan in scans:
-        members[scan.file.subject].append(scan)
-
-    def ready(own: list[CheckedScan]) -> bool:
-        said = LAYOUTS[own[0].file.layout].registered if registered is None else registered
-        return looks_registered(own) if said is None else said
-
-    return {subject for subject, own in members.items() if ready(own)}
-
-
 def _row(
     file: ScanFile,
     check: ScanCheck,
@@ -185,6 +163,9 @@ def _row(
 
 def _unrecognised_row(path: Path, layout: Layout, raw_dir: Path) -> dict[str, Any]:
     problem = f"its name is not of this layout (expected names like {layout.example})"
-    reason = sentence(path, problem, "Rename it, or leave it where it is: it is not used")
+    remedy = "Rename it, or leave it where it is: it is not used"
+    if layout.why_not is not None:
+        problem, remedy = layout.why_not(path, raw_dir)
+    reason = sentence(path, problem, remedy)
     nowhere = ScanFile(subject="", patient="", session="", site="", modality=UNRECOGNISED, path=path)
     return _row(nowhere, ScanCheck(), raw_dir, [reason], [])

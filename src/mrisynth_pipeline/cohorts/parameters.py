@@ -12,9 +12,10 @@ from mrisynth_pipeline.parameters import Parameters
 class CohortParameters(Parameters):
     """Which scans the study is made of (``params:cohort``)."""
 
-    kind: Literal["phantom", "brats", "ixi", "msd", "remind", "bids", "dicom", "mixed"] = "phantom"
-    """``phantom`` fabricates the cohort; the others name the layout of the archive in ``raw_dir``. ``dicom`` is a
-    folder with one folder of DICOM files per subject, ``mixed`` one that holds archives of several layouts."""
+    kind: Literal["phantom", "brats", "ixi", "msd", "remind", "bids", "folder", "dicom", "mixed"] = "phantom"
+    """``phantom`` fabricates the cohort; the others name the layout of the archive in ``raw_dir``. ``folder`` is any
+    folder of scans whose file names say their contrast, ``dicom`` one with one folder of DICOM files per subject,
+    ``mixed`` one that holds archives of several layouts."""
     raw_dir: Path | None = None
     """Folder of the archive, unpacked or as the ``.tar`` or ``.zip`` files that it came in, or one such file. Required
     unless ``kind`` is ``phantom`` or the archive is downloaded."""
@@ -24,7 +25,7 @@ class CohortParameters(Parameters):
     registered: bool | Literal["auto"] = "auto"
     """Whether a subject's contrasts share one grid and are skull-stripped already. ``auto``: true for
     BraTS and the Decathlon, false for IXI, ReMIND and the phantom (as from the scanner); where it depends on the
-    subject (BIDS, DICOM), the scans tell."""
+    subject (BIDS, folder, DICOM), the scans tell."""
     modalities: tuple[str, ...] | None = None
     """Contrasts of the study, in channel order, as a list or as ``t1+t2`` (on the command line); ``None`` takes those
     of the layout."""

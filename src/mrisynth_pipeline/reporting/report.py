@@ -45,6 +45,7 @@ COHORT_NAMES = {
     "msd": "the Medical Segmentation Decathlon",
     "remind": "ReMIND",
     "bids": "a BIDS data set",
+    "folder": "a folder of scans",
     "dicom": "DICOM studies",
     "mixed": "several archives",
 }

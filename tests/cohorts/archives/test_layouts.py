@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mrisynth_pipeline.cohorts.archives.layouts import LAYOUTS, ScanFile, find_scans, unrecognised_files
+from mrisynth_pipeline.cohorts.archives.layouts import DISTINCT, LAYOUTS, ScanFile, find_scans, unrecognised_files
 from mrisynth_pipeline.cohorts.errors import InputError
 
 NAMES = [
@@ -116,7 +116,7 @@ def test_file_names_tell_subject_patient_session_site_and_modality(
 )
 def test_names_that_only_resemble_a_scan_are_not_taken(tmp_path, name):
     touch(tmp_path / name)
-    assert [layout.find_scans(tmp_path) for layout in LAYOUTS.values()] == [[]] * len(LAYOUTS)
+    assert [LAYOUTS[kind].find_scans(tmp_path) for kind in DISTINCT] == [[]] * len(DISTINCT)
 
 
 def test_nested_and_flat_archives_give_the_same_scans(tmp_path):

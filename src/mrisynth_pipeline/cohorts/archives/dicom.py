@@ -152,10 +152,10 @@ def _studies(raw_dir: Path) -> dict[str, Path]:
     if not raw_dir.is_dir():
         raise InputError(raw_dir, "there is no such folder", "Set cohort.raw_dir to the folder of the studies")
     children = sorted(path for path in raw_dir.iterdir() if not path.name.startswith("."))
-    if any(path.is_file() and _is_dicom(path) for path in children):
+    if any(path.is_file() and is_dicom(path) for path in children):
         folders = [raw_dir.resolve()]
     else:
-        folders = [path for path in children if path.is_dir() and any(map(_is_dicom, all_files(path)))]
+        folders = [path for path in children if path.is_dir() and any(map(is_dicom, all_files(path)))]
     cleaned = {folder: re.sub(r"[^A-Za-z0-9]", "", folder.name.removeprefix("sub-")) for folder in folders}
     count = Counter(name.lower() for name in cleaned.values())
     names = {}
@@ -166,7 +166,7 @@ def _studies(raw_dir: Path) -> dict[str, Path]:
     return names
 
 
-def _is_dicom(path: Path) -> bool:
+def is_dicom(path: Path) -> bool:
     """Whether a file has DICOM's mark, or an old one's usual ending."""
     try:
         with path.open("rb") as file:

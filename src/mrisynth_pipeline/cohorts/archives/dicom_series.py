@@ -9,28 +9,19 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from mrisynth_pipeline.cohorts.archives.sequence_words import (
+    AGENT_WORDS,
+    FLAIR_WORDS,
+    NATIVE_WORDS,
+    OTHER_WORDS,
+    PD_WORDS,
+    T1_WORDS,
+    WITHOUT_WORDS,
+)
+
 MIN_SLICES = 10
 """Fewer along an axis is a localiser or a planning scan."""
 
-_FLAIR_WORDS = ("FLAIR", "TIRM", "DARK")  # Siemens: t2_tirm_tra_dark-fluid
-_T1_WORDS = ("T1", "MPRAGE", "MPR3D", "BRAVO", "SPGR", "FSPGR", "TFE", "VIBE")
-_PD_WORDS = ("PD", "DP", "PROTON")
-_OTHER_WORDS = (
-    *("LOCALIZER", "LOCALISER", "LOC", "SCOUT", "SURVEY", "PILOT", "CALIBRATION", "ASSET"),
-    *("DWI", "DTI", "DIFF", "DIFFUSION", "ADC", "EADC", "TRACE", "TRACEW", "FA", "COLFA", "B0", "B1000"),
-    *("PERF", "PERFUSION", "DSC", "DCE", "ASL", "CBF", "CBV", "MTT", "TTP", "BOLD", "FMRI", "RESTING"),
-    *("SWI", "SWAN", "TOF", "MRA", "MRV", "ANGIO", "MIP", "MINIP", "VENOGRAM", "PHASE", "FIELDMAP", "FIELDMAPPING"),
-    *("SUB", "SUBTRACTION", "DIR", "STIR", "CISS", "FIESTA", "T2STAR", "MEDIC", "MRS", "SVS", "CSI"),
-    *("SPINE", "CSPINE", "LSPINE", "CERVICAL", "THORACIC", "LUMBAR", "NECK", "ORBIT", "ORBITS", "ABDOMEN", "PELVIS"),
-)
-"""Names of sequences and maps that are none of the project's contrasts."""
-_AGENT_WORDS = (
-    *("GD", "GAD", "GADO", "GADOLINIUM", "POST", "POSTGD", "POSTCONTRAST", "CE", "KM", "CONTRAST"),
-    *("T1C", "T1CE", "T1GD", "T1KM", "T1POST"),
-)
-_NATIVE_WORDS = ("PRE", "PREGD", "PRECONTRAST", "NATIVE", "NATIV", "NONCONTRAST")
-_WITHOUT = ("WITHOUT", "WO", "NO", "NON", "OHNE", "SANS")
-"""Only before a word of the agent: "T1 post without fat saturation" is after it."""
 _DERIVED_IMAGE_TYPES = {"DERIVED", "ADC", "TRACEW", "FA", "MPR", "MIP", "MIN IP", "PROJECTION IMAGE", "PHASE", "P"}
 
 
@@ -66,7 +57,7 @@ def _why_no_contrast(sidecar: Mapping[str, Any], shape: Sequence[int]) -> str:
     if min(shape) < MIN_SLICES:
         return f"has only {min(shape)} slices"
     words = _words(sidecar)
-    if other := [word for word in words if word in _OTHER_WORDS]:
+    if other := [word for word in words if word in OTHER_WORDS]:
         return f"its name says {other[0]}, no contrast of this project"
     if "T2*" in _names(sidecar).upper() or {"T2", "STAR"} <= set(words):
         return "its name says T2*, no contrast of this project"
@@ -75,7 +66,7 @@ def _why_no_contrast(sidecar: Mapping[str, Any], shape: Sequence[int]) -> str:
 
 def _by_words(words: Sequence[str], sidecar: Mapping[str, Any]) -> str:
     t1, t2, pd, flair = (
-        any(word.startswith(starts) for word in words) for starts in (_T1_WORDS, ("T2",), _PD_WORDS, _FLAIR_WORDS)
+        any(word.startswith(starts) for word in words) for starts in (T1_WORDS, ("T2",), PD_WORDS, FLAIR_WORDS)
     )
     inversion = float(sidecar.get("InversionTime") or 0)
     if t1 and not t2:
@@ -107,10 +98,10 @@ def _by_times(sidecar: Mapping[str, Any]) -> str:
 
 def _with_agent(names: str, words: Sequence[str], contrast_agent: str) -> bool:
     """Whether gadolinium was given; the series' own name overrules a header field that is kept for a whole study."""
-    without = any(word in _WITHOUT and after in _AGENT_WORDS for word, after in pairwise(words))
-    if without or any(word in _NATIVE_WORDS for word in words):
+    without = any(word in WITHOUT_WORDS and after in AGENT_WORDS for word, after in pairwise(words))
+    if without or any(word in NATIVE_WORDS for word in words):
         return False
-    if any(word in _AGENT_WORDS for word in words):
+    if any(word in AGENT_WORDS for word in words):
         return True
     if re.search(r"\+\s*C\b|\bC\+", names, re.IGNORECASE):
         return True

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mrisynth_pipeline.cohorts.archives import bids, brats, ixi, msd, remind
+from mrisynth_pipeline.cohorts.archives import bids, brats, folder, ixi, msd, remind
 from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile, describe_contents, scan_paths
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import MR_CONTRASTS, ULTRASOUND
 
-__all__ = ["LAYOUTS", "MIXED", "Layout", "ScanFile", "find_scans", "study_modalities", "unrecognised_files"]
+__all__ = ["DISTINCT", "LAYOUTS", "MIXED", "Layout", "ScanFile", "find_scans", "study_modalities", "unrecognised_files"]
 
 MIXED = "mixed"
 """The layout of a folder that holds several archives: every reader takes the files whose names it knows."""
@@ -32,6 +32,11 @@ class Layout:
     """Whether ``modalities`` are those that the archive may hold, not those that it does."""
     on_request: tuple[str, ...] = ()
     """Further contrasts, which a study has only if ``cohort.modalities`` names them: they change what it is about."""
+    fallback: bool = False
+    """Whether the reader takes names of other layouts too: it then has no part in ``mixed``, and is suggested last."""
+    why_not: Callable[[Path, Path], tuple[str, str]] | None = None
+    """(File, folder) → problem and remedy of a file that the reader left out, where it knows more than that its name is
+    not of this layout."""
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -42,17 +47,24 @@ LAYOUTS: dict[str, Layout] = {
         remind.find_scans, remind.MODALITIES, False, remind.EXAMPLE, open_ended=True, on_request=(ULTRASOUND,)
     ),
     "bids": Layout(bids.find_scans, bids.MODALITIES, None, bids.EXAMPLE, open_ended=True),
+    "folder": Layout(
+        folder.find_scans,
+        folder.MODALITIES,
+        None,
+        folder.EXAMPLE,
+        open_ended=True,
+        fallback=True,
+        why_not=folder.why_not,
+    ),
 }
 """Layout name (``cohort.kind``) → layout."""
 
+DISTINCT = tuple(name for name, layout in LAYOUTS.items() if not layout.fallback)
+"""Layouts whose names are of no other."""
+
 
 def _find_by_every_reader(raw_dir: Path) -> list[ScanFile]:
-    found = [
-        replace(scan, layout=name)
-        for name, layout in LAYOUTS.items()
-        if name != MIXED
-        for scan in layout.find_scans(raw_dir)
-    ]
+    found = [replace(scan, layout=name) for name in DISTINCT for scan in LAYOUTS[name].find_scans(raw_dir)]
     return sorted(found, key=lambda scan: scan.path)
 
 
@@ -60,7 +72,7 @@ LAYOUTS[MIXED] = Layout(
     _find_by_every_reader,
     MR_CONTRASTS,
     registered=None,
-    example=f"those of {', '.join(LAYOUTS)}, such as {brats.EXAMPLE.split(',')[0]} or {bids.EXAMPLE}",
+    example=f"those of {', '.join(DISTINCT)}, such as {brats.EXAMPLE.split(',')[0]} or {bids.EXAMPLE}",
     open_ended=True,
 )
 
@@ -91,13 +103,12 @@ def find_scans(kind: str, raw_dir: Path) -> list[ScanFile]:
         return [scan if scan.layout else replace(scan, layout=kind) for scan in scans]
 
     problem = f"holds no {kind} scan (looked for names like {layout.example})"
-    for name, other in LAYOUTS.items():
-        if name != MIXED and (count := len(other.find_scans(raw_dir))):
-            raise InputError(
-                raw_dir,
-                f"{problem} but {count} files named like {other.example}",
-                f"It looks like {'an' if name[0] in 'aeiou' else 'a'} {name} archive: use cohort.kind={name}",
-            )
+    for name in (*DISTINCT, *(name for name, other in LAYOUTS.items() if other.fallback)):
+        if name != kind and (count := len(LAYOUTS[name].find_scans(raw_dir))):
+            looks = f"It looks like {'an' if name[0] in 'aeiou' else 'a'} {name} archive: use cohort.kind={name}"
+            if LAYOUTS[name].fallback:
+                looks = f"If these names say the contrasts, use cohort.kind={name}"
+            raise InputError(raw_dir, f"{problem} but {count} files named like {LAYOUTS[name].example}", looks)
     raise InputError(
         raw_dir,
         f"{problem}, found {describe_contents(raw_dir)} instead",
