@@ -172,9 +172,9 @@ async function start() {
   legend(colours);
 }
 
-// A byte as a share of the intensity range; `top` is the share at byte 255.
+// A byte as a share of the intensity range; `top` is the share at byte 255, at which what lies above was cut off.
 function percent(byte, top) {
-  return `${((100 * top * byte) / 255).toFixed(1)} %`;
+  return `${byte === 255 && top < 1 ? "at least " : ""}${((100 * top * byte) / 255).toFixed(1)} %`;
 }
 
 // The colour map, once across.
