@@ -7,6 +7,7 @@ import pytest
 from mrisynth_pipeline.metrics.robustness import summarise_robustness
 from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
 from mrisynth_pipeline.metrics.statistics import summarise_scores
+from mrisynth_pipeline.reporting.subject_view import FindingView, ImputedView, InputView, SubjectView
 
 BRATS = ("t1", "t1c", "t2", "flair")
 LEVELS = {"codebrain": 26.0, "linear": 23.5, "mean": 19.0, "truth_copy": 80.0, "stage1": 33.0}
@@ -86,3 +87,36 @@ def robustness_summary():
                 | {"volume_psnr": psnr, "volume_ssim": 2 * psnr, "slice_psnr": psnr + 5, "slice_ssim": 2 * psnr + 5}
             )
     return summarise_robustness(pd.DataFrame(rows), n_resamples=50)
+
+
+@pytest.fixture(scope="session")
+def subject_view():
+    """T1Gd and FLAIR imputed from T1 and T2, T1Gd with an expected error; a bright block right, in front and above."""
+    z, y, x = np.mgrid[-1:1:24j, -1:1:40j, -1:1:32j]
+    mask = z**2 + y**2 + x**2 < 0.5
+    anatomy = np.where(mask, 0.4 + 0.2 * np.cos(4 * x) * np.cos(3 * y), 0).astype(np.float32)
+    anatomy[14:17, 25:29, 20:24] = 1.0
+    names = ("t1", "t2", "t1c", "flair")
+    return SubjectView(
+        subject="sub-07",
+        light="amber",
+        summary="Two contrasts were imputed from two scans.",
+        inputs=(
+            InputView("t1", "sub-07_T1w.nii.gz", "ab" * 32, (1.0, 1.0, 1.0), (240, 240, 155)),
+            InputView("t2", "sub-07_T2w.nii.gz", "cd" * 32, (0.9, 0.9, 3.0), (256, 256, 48), "Moved by 1.2 mm."),
+        ),
+        imputed=(
+            ImputedView("t1c", "sub-07_desc-imputed_ceT1w.nii.gz", "amber", 0.062, "Its rim is doubtful."),
+            ImputedView("flair", "sub-07_desc-imputed_FLAIR.nii.gz", "green", None, "As usual."),
+        ),
+        findings=(
+            FindingView("note", "subject", "The header gives no echo time."),
+            FindingView("warning", "t2", "Slices are 3 mm thick."),
+        ),
+        volumes={name: anatomy * level for name, level in zip(names, (1.0, 0.8, 0.9, 0.6), strict=True)},
+        mask=mask,
+        spacing_mm=(1.0, 1.0, 2.0),
+        expected_error={"t1c": (0.3 * anatomy**2).astype(np.float32)},
+        model={"name": "CodeBrain", "training cohort": "phantom"},
+        provenance={"command": "mrisynth impute x", "run": {"time": "41 s"}},
+    )
