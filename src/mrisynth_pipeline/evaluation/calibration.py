@@ -1,20 +1,20 @@
 """The expected error of a method: fitted on validation subjects, measured on test subjects."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import PoissonRegressor
 from torch import Tensor
 
 from mrisynth_pipeline.evaluation.harness import hidden
 from mrisynth_pipeline.evaluation.parameters import PackagingParameters
 from mrisynth_pipeline.evaluation.reconstruction import rows_of_subjects
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
+from mrisynth_pipeline.metrics.boosted_trees import BoostedTrees
 from mrisynth_pipeline.metrics.error_features import depth_mm, feature_names, voxel_features
 from mrisynth_pipeline.metrics.expected_error import ExpectedError, TargetError
 from mrisynth_pipeline.metrics.reliability import reliability_columns
@@ -27,7 +27,6 @@ from mrisynth_pipeline.sampling.slices import spread_slices
 SPREAD, EXPECTED = "spread", "expected error"
 """What the errors are ordered by, in the table of scores."""
 
-_RIDGE = 1e-3  # on standardised features: few subjects, and features that say the same
 _BINS = 64  # of equally many voxels each, between which the calibration is interpolated
 
 
@@ -140,29 +139,23 @@ def fit_expected_error(
 
     scans = rows_of_subjects(f"Calibrating the doubt of {method.name}", subjects, some_voxels)
     of_target = {name: [scan for scan in scans if scan.target == name] for name in method.modalities}
-    fitted = {target: fit_target(target, method.modalities, some) for target, some in of_target.items() if some}
+    fitted = {
+        target: fit_target(target, method.modalities, some, parameters.seed)
+        for target, some in of_target.items()
+        if some
+    }
     return ExpectedError(method.modalities, fitted, len({scan.subject for scan in scans}))
 
 
-def fit_target(target: str, modalities: tuple[str, ...], scans: Sequence[ImputedScan]) -> TargetError:
-    """The model of one contrast: Poisson regression of the absolute error, then isotonic regression.
-
-    Poisson's deviance with its logarithmic link estimates a mean whatever the distribution around it (Gourieroux,
-    Monfort and Trognon, Econometrica 52, 1984); regression of the logarithm would estimate a geometric mean, too small.
-    """
-    features = np.concatenate([scan.features for scan in scans], axis=1).T.astype(np.float64)
+def fit_target(target: str, modalities: tuple[str, ...], scans: Sequence[ImputedScan], seed: int = 0) -> TargetError:
+    """The model of one contrast: boosted trees of the absolute error, then isotonic regression."""
+    features = np.concatenate([scan.features for scan in scans], axis=1).T
     error = np.concatenate([scan.error for scan in scans]).astype(np.float64)
-    centre, scale = features.mean(0), features.std(0)
-    scale = np.where(scale > 1e-6, scale, np.inf)  # what never changed says nothing
-    regression = PoissonRegressor(alpha=_RIDGE, max_iter=500).fit((features - centre) / scale, error)
-    weights = regression.coef_ / scale
-    intercept = float(regression.intercept_ - weights @ centre)
-    score, knots = _isotonic(features @ weights + intercept, error)
-    named = dict(zip(feature_names(target, modalities), weights.tolist(), strict=True))
-    model = TargetError(intercept, named, score, knots, (0.0, 0.0))
+    trees = BoostedTrees.fitted(features, error, seed)
+    score, knots = _isotonic(trees.predict(features), error)
+    model = TargetError(feature_names(target, modalities), trees, score, knots, (0.0, 0.0))
     means = [float(model.of_features(scan.features).mean()) for scan in scans]
-    typical = (float(np.median(means)), float(np.quantile(means, 0.9)))
-    return TargetError(intercept, named, score, knots, typical)
+    return replace(model, typical=(float(np.median(means)), float(np.quantile(means, 0.9))))
 
 
 def score_expected_error(
@@ -185,8 +178,8 @@ def score_expected_error(
 
     Returns:
         Two rows per imputed scan, ``ordered_by`` the spread and the expected error: ``method``, ``subject``,
-        ``inputs``, ``n_inputs``, ``target``, what :func:`~mrisynth_pipeline.metrics.uncertainty.uncertainty_scores` says and what
-        :func:`~mrisynth_pipeline.metrics.reliability.reliability_columns` says. Empty without a calibration or
+        ``inputs``, ``n_inputs``, ``target``, and what :func:`.uncertainty_scores` and :func:`.reliability_columns` say.
+        Empty without a calibration or
         test subjects.
 
     Raises:

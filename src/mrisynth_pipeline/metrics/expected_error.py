@@ -1,18 +1,20 @@
 """The error that is to be expected of every voxel of an imputed volume, from what can be seen of it without the truth.
 
 The standard deviation of a method's answers orders its errors badly and is in no unit that says anything. Here it is
-one of several features (:mod:`.error_features`) of a log-linear model of the absolute error, whose result an isotonic
-regression brings onto the errors that were measured on held-out subjects.
+one of several features (:mod:`.error_features`) from which boosted trees estimate the absolute error; an isotonic
+regression brings what they say onto the errors that were measured. Trees, because what is hard is a matter of tissue:
+of several intensities together, and of which inputs there are.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
+from mrisynth_pipeline.metrics.boosted_trees import BoostedTrees
 from mrisynth_pipeline.metrics.error_features import depth_mm, feature_names, voxel_features
 
 
@@ -21,35 +23,36 @@ class TargetError:
     """The model of one imputed contrast: plain numbers.
 
     Args:
-        intercept: Of the log-linear model.
-        weights: Feature name → coefficient, in the order of :func:`.error_features.feature_names`.
-        score: Knots of the calibration, increasing: logarithms of what the log-linear model says …
+        features: Names of what the trees ask for, from :func:`.error_features.feature_names`.
+        trees: From features to the mean absolute error.
+        score: Knots of the calibration, increasing: what the trees say …
         error: … and the mean absolute error there, not decreasing. Beyond the first and last knot it stays: no more is
             expected than was ever measured.
         typical: Median and 90th percentile, over the scans it was fitted on, of the mean expected error in the brain.
 
     Raises:
-        ValueError: The knots are not such a map, or a number is not finite.
+        ValueError: The knots are not such a map, or the trees ask for other features.
     """
 
-    intercept: float
-    weights: Mapping[str, float]
+    features: tuple[str, ...]
+    trees: BoostedTrees
     score: tuple[float, ...]
     error: tuple[float, ...]
     typical: tuple[float, float]
 
     def __post_init__(self) -> None:
-        numbers = [self.intercept, *self.weights.values(), *self.score, *self.error, *self.typical]
+        numbers = [*self.score, *self.error, *self.typical]
         rises = (
             (np.diff(self.score) > 0).all() and (np.diff(self.error) >= 0).all() and min(self.error, default=-1) >= 0
         )
         if not (np.isfinite(numbers).all() and rises and len(self.score) == len(self.error) and len(self.typical) == 2):
             raise ValueError("no calibration: its knots do not rise, or its numbers are not finite")
+        if not self.trees.asks_for_at_most(len(self.features)):
+            raise ValueError("no calibration: its trees ask for more features than are named")
 
-    def of_features(self, features: Float[np.ndarray, "feature *where"]) -> Float[np.ndarray, " *where"]:
+    def of_features(self, features: Float[np.ndarray, "feature voxel"]) -> Float[np.ndarray, " voxel"]:
         """Expected absolute error from features."""
-        score = np.tensordot(np.fromiter(self.weights.values(), np.float32), features, 1) + np.float32(self.intercept)
-        return np.interp(score, self.score, self.error).astype(np.float32)
+        return np.interp(self.trees.predict(features.T), self.score, self.error).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class ExpectedError:
 
     def __post_init__(self) -> None:
         for target, model in self.targets.items():
-            if tuple(model.weights) != feature_names(target, self.modalities):
+            if model.features != feature_names(target, self.modalities):
                 raise ValueError(f"the calibration of {target} was made of other features than are measured now")
 
     def covers(self, target: str) -> bool:
@@ -117,7 +120,9 @@ class ExpectedError:
             raise ValueError("at least one contrast must be available")
         depth = depth_mm(mask, spacing_mm)
         features = voxel_features(target, self.modalities, imputed, spread, inputs, available, depth, spacing_mm)
-        return np.where(mask, model.of_features(features), np.float32(0)).clip(0, 1)
+        expected = np.zeros(mask.shape, dtype=np.float32)
+        expected[mask] = model.of_features(features[:, mask]).clip(0, 1)
+        return expected
 
     def record(self) -> dict[str, Any]:
         """The calibration, JSON-ready."""
@@ -125,9 +130,8 @@ class ExpectedError:
             "modalities": list(self.modalities),
             "subjects": self.subjects,
             "targets": {
-                target: {
-                    name: list(value) if isinstance(value, tuple) else value for name, value in asdict(model).items()
-                }
+                target: {name: list(getattr(model, name)) for name in ("features", "score", "error", "typical")}
+                | {"trees": model.trees.record()}
                 for target, model in self.targets.items()
             },
         }
@@ -142,8 +146,8 @@ class ExpectedError:
         try:
             targets = {
                 target: TargetError(
-                    float(model["intercept"]),
-                    {name: float(weight) for name, weight in model["weights"].items()},
+                    tuple(model["features"]),
+                    BoostedTrees.of(model["trees"]),
                     *(tuple(map(float, model[name])) for name in ("score", "error", "typical")),
                 )
                 for target, model in record["targets"].items()
