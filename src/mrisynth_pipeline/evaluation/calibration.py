@@ -67,7 +67,7 @@ def calibration_subsets(names: Sequence[str], modalities: tuple[str, ...]) -> li
 def imputed_scans(
     method: Imputer, file: SubjectFile, parameters: PackagingParameters, batch_size: int
 ) -> Iterator[ImputedScan]:
-    """Every subset → missing contrast of a subject that the method covers, on some slices.
+    """Every subset → missing contrast of a subject that the method covers, at some voxels of some slices.
 
     Raises:
         ValueError: ``parameters.inputs`` does not fit the method.
@@ -79,6 +79,8 @@ def imputed_scans(
     volumes = torch.from_numpy(file.volumes())
     seen = chosen if method.spatial_dims == 2 else slice(None)
     kept = slice(None) if method.spatial_dims == 2 else chosen
+    flat = np.flatnonzero(inside)
+    rng = np.random.default_rng([parameters.seed, len(flat)])
     present, truth = torch.from_numpy(np.asarray(file.present)), volumes[:, chosen].numpy()
     for subset in calibration_subsets(parameters.inputs, method.modalities):
         targets = [c for c in (present & ~subset).nonzero()[:, 0].tolist() if method.covers(subset, c)]
@@ -91,14 +93,15 @@ def imputed_scans(
         ].numpy()
         for c in targets:
             target, have = method.modalities[c], subset.numpy()
+            voxels = rng.permutation(flat)[: parameters.voxels]
             features = voxel_features(target, method.modalities, imputed[c], spread[c], truth, have, depth, spacing)
             yield ImputedScan(
                 about["subject"],
                 subset_name(subset.tolist(), method.modalities),
                 target,
-                features[:, inside],
-                np.abs(imputed[c] - truth[c])[inside],
-                spread[c][inside],
+                features.reshape(len(features), -1)[:, voxels],
+                np.abs(imputed[c] - truth[c]).ravel()[voxels],
+                spread[c].ravel()[voxels],
             )
 
 
@@ -127,17 +130,11 @@ def fit_expected_error(
     subjects = list(subjects)[: parameters.subjects]
     if not subjects:
         return ExpectedError(method.modalities, {}, 0)
-    rng = np.random.default_rng(parameters.seed)
 
-    def some_voxels(subject: str) -> list[ImputedScan]:
-        scans = []
-        for scan in imputed_scans(method, store.open(subject), parameters, batch_size):
-            kept = rng.permutation(len(scan.error))[: parameters.voxels]
-            some = (scan.features[:, kept], scan.error[kept], scan.spread[kept])
-            scans.append(ImputedScan(scan.subject, scan.inputs, scan.target, *some))
-        return scans
+    def scans_of(subject: str) -> list[ImputedScan]:
+        return list(imputed_scans(method, store.open(subject), parameters, batch_size))
 
-    scans = rows_of_subjects(f"Calibrating the doubt of {method.name}", subjects, some_voxels)
+    scans = rows_of_subjects(f"Calibrating the doubt of {method.name}", subjects, scans_of)
     of_target = {name: [scan for scan in scans if scan.target == name] for name in method.modalities}
     fitted = {
         target: fit_target(target, method.modalities, some, parameters.seed)

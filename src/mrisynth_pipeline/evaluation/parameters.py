@@ -95,8 +95,8 @@ class PackagingParameters(Parameters):
     """Answers behind every standard deviation."""
     slices: int | None = Field(8, ge=1)
     """Axial slices of each subject that a 2D method imputes, evenly spread over the brain; ``None`` takes all."""
-    voxels: int = Field(1500, ge=100)
-    """Voxels of the brain that are fitted on, per imputed scan."""
+    voxels: int = Field(2500, ge=100)
+    """Voxels of the brain that are fitted on, and measured on, per imputed scan."""
     reference_subjects: int | None = Field(8, ge=1)
     """Most training subjects that say what is familiar, evenly spread over them; ``None`` takes all."""
     seed: int = Field(0, ge=0)

@@ -61,8 +61,8 @@ class BoostedTrees:
     ) -> "BoostedTrees":
         """Trees that estimate the mean of the target, by few features each and half of the samples."""
         model = GradientBoostingRegressor(
-            n_estimators=60,
-            learning_rate=0.1,
+            n_estimators=80,
+            learning_rate=0.08,
             max_depth=4,
             max_features=0.3,
             subsample=0.5,
@@ -91,8 +91,9 @@ class BoostedTrees:
             part = features[first : first + _AT_ONCE]
             rows = np.arange(len(part))
             for tree in self.trees:
-                asked, threshold, left, right = map(np.asarray, (tree.feature, tree.threshold, tree.left, tree.right))
-                node = np.zeros(len(part), dtype=np.intp)
+                asked, left, right = (np.asarray(part, np.int32) for part in (tree.feature, tree.left, tree.right))
+                threshold = np.asarray(tree.threshold, dtype=np.float32)
+                node = np.zeros(len(part), dtype=np.int32)
                 while (asked[node] >= 0).any():
                     goes_left = part[rows, asked[node]] <= threshold[node]
                     node = np.where(asked[node] < 0, node, np.where(goes_left, left[node], right[node]))

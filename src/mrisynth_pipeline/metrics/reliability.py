@@ -1,10 +1,13 @@
 """Is what is expected what comes? Mean error beside mean expected error, voxels sorted into bins by the latter."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+
+from mrisynth_pipeline.metrics.uncertainty import curve_columns
 
 N_BINS = 10
 
@@ -53,3 +56,37 @@ def reliability_diagram(scores: pd.DataFrame) -> list[dict[str, float]]:
 def calibration_error(bins: Sequence[dict[str, float]]) -> float:
     """Mean distance between expected and measured error over the bins, each as heavy as it has voxels."""
     return float(sum(part["voxels"] * abs(part["error"] - part["expected"]) for part in bins))
+
+
+def summarise_expected_errors(scores: pd.DataFrame) -> dict[str, Any]:
+    """How well the expected error and the spread alone order the errors of every contrast, and how true it is.
+
+    Args:
+        scores: Of one method, from :func:`mrisynth_pipeline.evaluation.calibration.score_expected_error`.
+
+    Returns:
+        JSON-ready: ``subjects``, ``scans``, and ``rows``, one per ``target`` and ``ordered_by``: ``error`` and
+        ``expected`` (means), ``spearman``, ``ause``, ``left`` (mean error left over the mean error, for each of
+        :data:`~mrisynth_pipeline.metrics.uncertainty.SHARES`, mean over scans), ``falls`` (1 if it falls at every
+        share), ``bins`` (the reliability diagram) and ``calibration_error``.
+    """
+    rows = []
+    for (target, ordered_by), part in scores.groupby(["target", "ordered_by"]):
+        left = part[curve_columns("left")].div(part["error"].clip(lower=1e-9), axis=0).mean()
+        bins = reliability_diagram(part)
+        rows.append(
+            {
+                "target": str(target),
+                "ordered_by": str(ordered_by),
+                "error": float(part["error"].mean()),
+                "expected": float(part["deviation"].mean()),
+                "spearman": float(part["spearman"].mean()),
+                "ause": float(part["ause"].mean()),
+                "left": left.tolist(),
+                # 5 % of few voxels may be none of them: a step without voxels is no rise.
+                "falls": int((np.diff(left) <= 0).all() and left.iloc[-1] < left.iloc[0]),
+                "bins": bins,
+                "calibration_error": calibration_error(bins),
+            }
+        )
+    return {"subjects": int(scores["subject"].nunique()), "scans": len(scores) // 2, "rows": rows}
