@@ -14,7 +14,7 @@ PACKAGE = "mrisynth_pipeline"
 
 STAGES = (
     *("phantom", "ingestion", "preprocessing", "stage1", "stage2", "evaluation", "segmentation"),
-    *("neuroquant", "resunet", "aginet", "mmhvae", "robustness", "reporting"),
+    *("neuroquant", "resunet", "aginet", "mmhvae", "robustness", "packaging", "reporting"),
 )
 """Pipelines that are stages, in the order of the data's way: all that the report shows."""
 

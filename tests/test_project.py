@@ -16,6 +16,7 @@ from mrisynth_pipeline.models.aginet import AGINet
 from mrisynth_pipeline.models.resunet import ResUNet, ResUNetArchitecture
 from mrisynth_pipeline.pipeline_registry import DEFAULT
 from mrisynth_pipeline.pipelines.products import must_not_lack
+from mrisynth_pipeline.pipelines.slot import two_stage_method
 
 ENVIRONMENTS = ("base", "test", "ixi", "brats", "remind")
 
@@ -114,7 +115,9 @@ class TestCatalog:
 class TestPipelines:
     def test_the_default_run_is_the_sum_of_the_named_pipelines(self, registered):
         named = {node.name for name in DEFAULT for node in registered[name].nodes}
-        assert {node.name for node in registered["__default__"].nodes} == named
+        packaged = {node.name for node in registered["packaging"].nodes if node.namespace == two_stage_method()}
+        assert len(packaged) == 4
+        assert {node.name for node in registered["__default__"].nodes} == named | packaged
 
     def test_all_free_inputs_of_the_default_run_are_folders_parameters_or_run_times(self, registered):
         free = {name for name in registered["__default__"].inputs() if not _is_parameter(name)}

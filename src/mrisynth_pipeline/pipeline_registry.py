@@ -5,6 +5,8 @@ import warnings
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
+from mrisynth_pipeline.pipelines.slot import two_stage_method
+
 DEFAULT = (
     "phantom",
     "ingestion",
@@ -15,7 +17,7 @@ DEFAULT = (
     "segmentation",
     "reporting",
 )
-"""The pipelines of the default run, in the order of the data's way through them."""
+"""The pipelines of the default run, in the order of the data's way; of ``packaging`` one method comes with them."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -29,4 +31,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     }
     # Selective runs (`--pipelines stage2`) import only what they name.
     default = [pipelines[name] for name in DEFAULT if name in pipelines]
+    if "packaging" in pipelines:
+        default.append(pipelines["packaging"].only_nodes_with_namespaces([two_stage_method()]))
     return pipelines | {"__default__": sum(default, Pipeline([]))}

@@ -101,10 +101,10 @@ class TestTemperatures:
         volumes, mask = torch.from_numpy(file.volumes()), torch.from_numpy(file.mask())
         available = torch.tensor([True, False, False])
         inside = (volumes[0] != 0).flatten(1).any(1).nonzero()[:, 0]
-        errors = torch.zeros(4)
+        errors, generator = torch.zeros(4), torch.Generator().manual_seed(0)
         for part in inside.split(EVALUATION.batch_size):
             shown = volumes[:, part].transpose(0, 1) * available[:, None, None]
-            draws = method.draw(shown, available.expand(len(part), -1), 1.0, torch.Generator().manual_seed(0))
+            draws = method.draw(shown, available.expand(len(part), -1), 1.0, generator)
             for number, images in zip(range(4), draws, strict=False):
                 squared = (images[:, 2].clamp(0, 1) - volumes[2, part]).square()
                 errors[number] += squared[mask[part]].sum().detach()

@@ -1,6 +1,7 @@
 """Trained networks: a folder of safetensors weights and a model card."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +48,14 @@ class OptionalModelDataset(ModelDataset):
     def load(self) -> TrainedModel | None:
         """Network and card, or ``None``."""
         return super().load() if self._filepath.exists() else None
+
+
+class OptionalPackageDataset(OptionalModelDataset):
+    """A model folder ready for use, of a method that may not have been trained."""
+
+    def save(self, data: TrainedModel | dict) -> None:
+        """Write weights and card; nothing of ``{}``, for which an older folder is taken away."""
+        if data:
+            super().save(data)
+        else:
+            shutil.rmtree(self._filepath, ignore_errors=True)

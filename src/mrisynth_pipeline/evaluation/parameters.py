@@ -80,3 +80,24 @@ class UncertaintyParameters(Parameters):
     """Principal components of the latent codes that are kept."""
     seed: int = Field(0, ge=0)
     """Seed of the draws."""
+
+
+class PackagingParameters(Parameters):
+    """What a packaged model knows of its own errors and of the scans it learned from (``params:packaging``)."""
+
+    subjects: int | None = Field(2, ge=1)
+    """Most validation subjects on whom the expected error is calibrated; ``None`` takes all."""
+    test_subjects: int | None = Field(2, ge=1)
+    """Most test subjects on whom the calibration is measured; ``None`` takes all."""
+    inputs: tuple[str, ...] = ()
+    """Availability subsets of both, such as ``t1+t2``; empty: every contrast alone, all but one, and some pairs."""
+    n_samples: int = Field(4, ge=2)
+    """Answers behind every standard deviation."""
+    slices: int | None = Field(8, ge=1)
+    """Axial slices of each subject that a 2D method imputes, evenly spread over the brain; ``None`` takes all."""
+    voxels: int = Field(2500, ge=100)
+    """Voxels of the brain that are fitted on, and measured on, per imputed scan."""
+    reference_subjects: int | None = Field(8, ge=1)
+    """Most training subjects that say what is familiar, evenly spread over them; ``None`` takes all."""
+    seed: int = Field(0, ge=0)
+    """Seed of the draws and of the voxels."""

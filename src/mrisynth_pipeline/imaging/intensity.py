@@ -70,6 +70,17 @@ class IntensityMap:
         return cls(tuple(record["scanner"]), tuple(record["unit"]))
 
 
+def typical_map(maps: Sequence[IntensityMap]) -> IntensityMap:
+    """The map whose knots are the medians of those of several maps, at all unit values that are knots of one of them.
+
+    Args:
+        maps: Of several scans of one contrast, at least one.
+    """
+    unit = np.unique(np.round([value for mapping in maps for value in mapping.unit], 6))
+    scanner = np.median([np.interp(unit, mapping.unit, mapping.scanner) for mapping in maps], axis=0)
+    return IntensityMap.through(scanner.tolist(), unit.tolist())
+
+
 def correct_bias(image: sitk.Image, mask: sitk.Image) -> sitk.Image:
     """Divide out the smooth receive-coil field (N4; Tustison et al., IEEE TMI 29, 2010).
 

@@ -5,6 +5,7 @@ slices rebuild all of them. Stage II learns to predict those codes from the avai
 every part at the paper's size are held to the published architecture by a test.
 """
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
@@ -12,9 +13,10 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
+from mrisynth_pipeline.models.blocks.code_draws import draw_class, draw_level
 from mrisynth_pipeline.models.blocks.nafnet import NAFDecoder, NAFEncoder, SpatialConv
 from mrisynth_pipeline.models.blocks.quantisers import ScalarCodes
-from mrisynth_pipeline.models.door import Imputer
+from mrisynth_pipeline.models.door import SamplingImputer
 from mrisynth_pipeline.parameters import Parameters
 
 
@@ -80,10 +82,19 @@ class CodeBrainAutoencoder(nn.Module):
         available: Bool[Tensor, "batch modality"],
     ) -> Float[Tensor, "batch modality y x"]:
         """All modalities from code values and the available slices; not clamped."""
-        if self.common_encoder is None:
-            return self.decoder(values)
-        common = self.common_encoder(images * available[:, :, None, None])
-        return self.decoder(torch.cat([values.to(common.dtype), common], dim=1))
+        return self.decode_beside(values, self.common(images, available))
+
+    def common(
+        self, images: Float[Tensor, "batch modality y x"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch feature y8 x8"] | None:
+        """The common features F_c of the available slices; ``None`` where the decoder reads none."""
+        return None if self.common_encoder is None else self.common_encoder(images * available[:, :, None, None])
+
+    def decode_beside(
+        self, values: Float[Tensor, "batch code y8 x8"], common: Float[Tensor, "batch feature y8 x8"] | None
+    ) -> Float[Tensor, "batch modality y x"]:
+        """All modalities from code values and the common features; not clamped."""
+        return self.decoder(values if common is None else torch.cat([values.to(common.dtype), common], dim=1))
 
     def forward(
         self, images: Float[Tensor, "batch modality y x"], available: Bool[Tensor, "batch modality"]
@@ -161,9 +172,29 @@ class CodePredictor(nn.Module):
             return torch.tanh(logits.float())
         return self.codes.to_values(self.predicted_levels(logits)).float()
 
+    def drawn_values(
+        self, logits: Float[Tensor, "batch logit y8 x8"], temperature: float, generator: torch.Generator
+    ) -> Float[Tensor, "batch code y8 x8"]:
+        """Code values drawn from what the logits say, each position and channel by itself; 0 gives the predicted ones.
 
-class CodeBrain(Imputer):
+        Raises:
+            ValueError: If codes are continuous: a regressed value says nothing of how sure it is.
+        """
+        if self.objective == "regression":
+            raise ValueError("continuous codes have no distribution to draw from: build the model with quantise=True")
+        draw = {"grading": draw_level, "classification": draw_class}[self.objective]
+        parts = logits.float().split(self.channel_sizes, dim=1)
+        shape = (len(parts), len(logits), *logits.shape[2:])
+        uniform = torch.rand(shape, generator=generator).to(logits.device)
+        levels = [draw(part, number, temperature) for part, number in zip(parts, uniform, strict=True)]
+        return self.codes.to_values(torch.stack(levels, dim=1)).float()
+
+
+class CodeBrain(SamplingImputer):
     """Both stages together: the imputer.
+
+    The paper decodes the predicted codes. Codes drawn from the predictor's distribution (ours) carry its entropy into
+    the images; continuous codes have none (:attr:`can_draw`).
 
     Args:
         modalities: Contrasts in channel order.
@@ -191,3 +222,20 @@ class CodeBrain(Imputer):
         """Predict the codes from the available slices, then decode."""
         values = self.predictor.predicted_values(self.predictor(images, available))
         return self.autoencoder.decode(values, images, available)
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether codes are levels, of which the predictor says how likely they are."""
+        return self.architecture.quantise
+
+    def draw(
+        self,
+        images: Float[Tensor, "batch modality y x"],
+        available: Bool[Tensor, "batch modality"],
+        temperature: float,
+        generator: torch.Generator,
+    ) -> Iterator[Float[Tensor, "batch modality y x"]]:
+        """Without end, the images of codes drawn from the predictor's distribution; at temperature 0 the prediction."""
+        logits, common = self.predictor(images, available), self.autoencoder.common(images, available)
+        while True:
+            yield self.autoencoder.decode_beside(self.predictor.drawn_values(logits, temperature, generator), common)

@@ -98,6 +98,11 @@ class SamplingImputer(Imputer):
     A subclass writes :meth:`draw`; its :meth:`~Imputer.predict` says which answer :meth:`~Imputer.impute` gives.
     """
 
+    @property
+    def can_draw(self) -> bool:
+        """Whether it has a distribution to draw from as it is built; without one :meth:`sample` is refused."""
+        return True
+
     @abstractmethod
     def draw(
         self,
@@ -111,7 +116,7 @@ class SamplingImputer(Imputer):
         Args:
             images: Sizes divisible by ``divisor``.
             available: Which modalities may be used.
-            temperature: Factor on the standard deviations that are drawn from; 0 gives the mean, 1 the model's own.
+            temperature: Width of what is drawn from: 1 the model's own belief; 0 gives one answer, every time the same.
             generator: On the CPU; what is drawn depends on its state alone, whatever the device.
         """
 
@@ -122,28 +127,32 @@ class SamplingImputer(Imputer):
         available: Bool[Tensor, "batch modality"],
         temperature: float = 1.0,
         n_samples: int = 8,
-        seed: int = 0,
+        seed: int | torch.Generator = 0,
     ) -> tuple[Float[Tensor, "batch modality *spatial"], Float[Tensor, "batch modality *spatial"]]:
         """Fill in the missing modalities several times: mean and spread of the answers.
 
         Args:
             images: As for :meth:`~Imputer.impute`.
             available: As for :meth:`~Imputer.impute`.
-            temperature: Factor on the standard deviations that are drawn from.
+            temperature: Width of what is drawn from.
             n_samples: Draws, at least 2.
-            seed: Of the draws.
+            seed: Of the draws; or a generator on the CPU, whose state moves on.
 
         Returns:
             Mean of the draws in [0, 1], the available modalities as they came; and the standard deviation per voxel
             (n − 1 in the denominator), in the same unit, 0 for available modalities.
 
         Raises:
-            ValueError: As of :meth:`~Imputer.impute`; or there are fewer than two draws, or a negative temperature.
+            ValueError: As of :meth:`~Imputer.impute`; or there are fewer than two draws, a negative temperature, or
+                no distribution to draw from.
         """
+        if not self.can_draw:
+            raise ValueError(f"{self.name} as it is built has one answer and no distribution to draw others from")
         if n_samples < 2 or temperature < 0:
             raise ValueError(f"a spread needs n_samples >= 2 and temperature >= 0; got {n_samples} and {temperature}")
+        generator = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
         inputs, mask = self._inputs(images, available)
-        draws = self.draw(padded(inputs, self.divisor), available, temperature, torch.Generator().manual_seed(seed))
+        draws = self.draw(padded(inputs, self.divisor), available, temperature, generator)
         inside = (..., *(slice(size) for size in images.shape[2:]))
         mean, squares = torch.zeros_like(images), torch.zeros_like(images)  # Welford's: the draws are not kept
         for count, prediction in enumerate(islice(draws, n_samples), start=1):
@@ -194,11 +203,13 @@ def sample_volume(
 ) -> tuple[Float[Tensor, "modality z y x"], Float[Tensor, "modality z y x"]]:
     """Impute one subject's volumes several times: mean and standard deviation per voxel, on the CPU.
 
-    Slices beyond the head stay 0, as in :func:`impute_volume`. See :meth:`SamplingImputer.sample`.
+    Slices beyond the head stay 0, as in :func:`impute_volume`. One stream of random numbers runs through all batches of
+    slices, so that no two slices are drawn alike. See :meth:`SamplingImputer.sample`.
     """
+    generator = torch.Generator().manual_seed(seed)
 
     def sample(*some: Tensor) -> tuple[Tensor, Tensor]:
-        return method.sample(*some, temperature, n_samples, seed)
+        return method.sample(*some, temperature, n_samples, generator)
 
     return _slice_by_slice(method, sample, volumes, available, batch_size, 2)
 

@@ -5,6 +5,8 @@ and *style*, a few pooled numbers. The decoder puts together the anatomy of one 
 published method reconstructs and swaps; imputation, more than two modalities and subjects that lack some are ours.
 """
 
+import itertools
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
@@ -14,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mrisynth_pipeline.models.blocks.anatomy_predictor import AnatomyPredictor, shared_anatomy
+from mrisynth_pipeline.models.blocks.code_draws import draw_class
 from mrisynth_pipeline.models.blocks.film import FiLM
 from mrisynth_pipeline.models.blocks.multiaxis import MultiAxisDecoder, MultiAxisEncoder
 from mrisynth_pipeline.models.blocks.quantisers import VectorCodes
-from mrisynth_pipeline.models.door import Imputer
+from mrisynth_pipeline.models.door import SamplingImputer
 from mrisynth_pipeline.models.image_autoencoder import Codes, ImageAutoencoder
 from mrisynth_pipeline.models.windows import in_windows
 from mrisynth_pipeline.parameters import Parameters
@@ -257,12 +260,13 @@ class NeuroQuantAutoencoder(ImageAutoencoder):
         return found
 
 
-class NeuroQuant(Imputer):
+class NeuroQuant(SamplingImputer):
     """Missing contrasts from the anatomy of the available ones, in the mean style of the training images.
 
     The codes are those nearest to the mean of the available modalities' anatomies. With a predictor (Stage II) every
     contrast is decoded from codes of its own: the mean of all, each the likelier the nearer it is to the predicted
-    anatomy (ours: in squared error better than the likeliest one).
+    anatomy (ours: in squared error better than the likeliest one). Without a predictor nothing says how likely a code
+    is, and nothing can be drawn (:attr:`can_draw`).
     Volumes larger than the window are imputed window by window, blended by Gaussian weights.
 
     Args:
@@ -334,7 +338,15 @@ class NeuroQuant(Imputer):
         self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch modality z y x"]:
         """Images in which each modality that a sample lacks is decoded, in one pass; the others are 0."""
-        codes = self.codes(images, available)
+        return self._decoded(self.codes(images, available), images, available)
+
+    def _decoded(
+        self,
+        codes: Float[Tensor, "batch modality anatomy d h w"],
+        images: Float[Tensor, "batch modality z y x"],
+        available: Bool[Tensor, "batch modality"],
+    ) -> Float[Tensor, "batch modality z y x"]:
+        """Each modality that a sample lacks, from its codes and in its mean style; the others are 0."""
         made = images.new_zeros(images.shape)
         for m in (~available).any(0).nonzero()[:, 0].tolist():
             lacking = (~available[:, m]).nonzero()[:, 0]
@@ -348,3 +360,39 @@ class NeuroQuant(Imputer):
     ) -> Float[Tensor, "batch modality z y x"]:
         """Missing modalities decoded, the others 0 (the door puts in what is available)."""
         return in_windows(self.complete, images, available, self.architecture)
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether there is a predictor, which says how likely every code is."""
+        return self.predictor is not None
+
+    def draw(
+        self,
+        images: Float[Tensor, "batch modality z y x"],
+        available: Bool[Tensor, "batch modality"],
+        temperature: float,
+        generator: torch.Generator,
+    ) -> Iterator[Float[Tensor, "batch modality z y x"]]:
+        """Without end, the missing modalities of codes drawn from the predictor's distribution; the others 0.
+
+        At temperature 0 the likeliest codes, whereas :meth:`predict` decodes the mean of all codes, which no draw is.
+        The uniform numbers behind a draw belong to places of the volume, not to windows: where two windows overlap
+        they draw the same codes as far as they believe the same, and blending them takes no width away.
+        """
+        reduction, logits = self.architecture.reduction, []
+        grid = tuple(n // reduction for n in images.shape[2:])
+
+        def drawn(part: Tensor, row: Tensor) -> Tensor:
+            shown, uniform = part.chunk(2, dim=1)
+            if (number := next(windows)) == len(logits):  # windows come in the same order for every draw
+                logits.append(self.code_logits(self.autoencoder.anatomies(shown, row), row))
+            at_codes = uniform[(..., *(slice(reduction // 2, None, reduction),) * 3)]
+            indices = draw_class(logits[number].flatten(0, 1), at_codes.flatten(0, 1), temperature)
+            codes = self.autoencoder.codes.of(indices).unflatten(0, row.shape)
+            return self._decoded(codes, shown, row)
+
+        while True:
+            windows = itertools.count()
+            uniform = torch.rand(*available.shape, *grid, generator=generator).to(images)
+            everywhere = F.interpolate(uniform, scale_factor=reduction)  # the same in all voxels of a code
+            yield in_windows(drawn, torch.cat([images, everywhere], dim=1), available, self.architecture)

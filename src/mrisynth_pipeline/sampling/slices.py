@@ -31,6 +31,20 @@ def brain_slices(mask: np.ndarray, minimum_area: float, window: Sequence[int] | 
     return np.flatnonzero(mask.mean(axis=(1, 2)) >= max(minimum_area, np.finfo(float).tiny))
 
 
+def spread_slices(mask: Bool[np.ndarray, "z y x"], count: int | None = None) -> np.ndarray:
+    """Indices of axial slices evenly spread over those that hold at least a fifth of the largest slice's brain.
+
+    Args:
+        mask: Brain.
+        count: How many at most; ``None`` takes all of them.
+    """
+    area = mask.sum(axis=(1, 2))
+    inside = np.flatnonzero((area > 0) & (area >= 0.2 * area.max()))
+    if count is None or count >= len(inside):
+        return inside
+    return inside[np.linspace(0, len(inside) - 1, count + 2).round().astype(int)[1:-1]]
+
+
 def telling_slice(mask: Bool[np.ndarray, "z y x"], segmentation: Integer[np.ndarray, "z y x"] | None = None) -> int:
     """Index of the axial slice to show: most tumour core, else most tumour, else most brain.
 

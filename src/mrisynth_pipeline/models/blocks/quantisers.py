@@ -139,6 +139,16 @@ class VectorCodes(nn.Module):
         with torch.autocast(probabilities.device.type, enabled=False):
             return self.vq.project_out(probabilities.float().movedim(1, -1) @ self.vq.codebook).movedim(-1, 1)
 
+    def of(self, indices: Int[Tensor, "batch d h w"]) -> Float[Tensor, "batch channel d h w"]:
+        """The codes of these indices.
+
+        Raises:
+            ValueError: If the features are continuous.
+        """
+        if self.vq is None:
+            raise ValueError("continuous features have no codes: build the model with quantise=True")
+        return self.vq.project_out(self.vq.codebook[indices]).movedim(-1, 1)
+
     def nearness(self, features: Float[Tensor, "batch channel d h w"]) -> Float[Tensor, "batch code d h w"]:
         """How near every code is to features: minus the squared distance, over its mean over all codes."""
         with torch.autocast(features.device.type, enabled=False):

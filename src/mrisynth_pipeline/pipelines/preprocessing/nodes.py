@@ -76,10 +76,11 @@ def describe_study(
 
     Returns:
         ``cohort``, ``phantom``, ``modalities`` in channel order, ``grid`` (``size`` and ``spacing_mm``, x y z),
-        ``intensity`` (all that maps a new scan to [0, 1] as these were: method, settings, standard),
-        ``train`` / ``validation`` / ``test`` subjects whose file is done, ``complete`` (all contrasts present),
-        ``labelled`` (with a tumour label map), ``withheld_scans`` {modality: count},
-        ``slice_windows`` of a published split on the model grid, and a ``fingerprint`` of everything in these files.
+        ``preprocessing`` (the parameters that a new scan is to be prepared with), ``intensity`` (all that maps a new
+        scan to [0, 1] as these were: method, settings, standard), ``train`` / ``validation`` / ``test`` subjects whose
+        file is done, ``complete`` (all contrasts present), ``labelled`` (with a tumour label map), ``withheld_scans``
+        {modality: count}, ``slice_windows`` of a published split on the model grid, and a ``fingerprint`` of everything
+        in these files.
     """
     done = set(_done(index))
     files = {subject: subjects.open(subject) for subject in sorted(done)}
@@ -98,6 +99,7 @@ def describe_study(
         "phantom": raw_cohort["phantom"],
         "modalities": raw_cohort["modalities"],
         "grid": parameters.grid.model_dump(mode="json"),
+        "preprocessing": parameters.result_fields(),
         "intensity": {
             **parameters.intensity.model_dump(mode="json"),
             "standard": intensity_standard,
