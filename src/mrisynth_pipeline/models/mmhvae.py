@@ -142,7 +142,9 @@ class MMHVAE(SamplingImputer):
     @property
     def graph_obstacle(self) -> str:
         """What is encoded depends on what is available."""
-        return "it encodes only the contrasts that a sample has, draws random numbers, and looks for the head with SciPy"
+        return (
+            "it encodes only the contrasts that a sample has, draws random numbers, and looks for the head with SciPy"
+        )
 
     def encode(
         self, images: Float[Tensor, "batch modality y x"], available: Bool[Tensor, "batch modality"]
