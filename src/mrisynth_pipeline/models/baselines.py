@@ -63,6 +63,11 @@ class LinearRegression(Imputer):
         self.register_buffer("gram", torch.zeros(size, size, dtype=torch.float64))
         self.register_buffer("voxels", torch.zeros(size, size, dtype=torch.float64))
 
+    @property
+    def graph_obstacle(self) -> str:
+        """A regression is solved for every subset of contrasts that is met."""
+        return "it solves another regression for every subset of contrasts, and looks for the head with SciPy"
+
     def accumulate(self, volumes: Float[Tensor, "modality z y x"], present: Bool[Tensor, " modality"]) -> None:
         """Add one training subject."""
         values = torch.where(present[:, None], volumes[:, foreground(volumes[present])], 0.0).double()

@@ -46,6 +46,11 @@ class Imputer(nn.Module, ABC):
         """
         return True
 
+    @property
+    def graph_obstacle(self) -> str:
+        """Why no fixed graph of tensor operations can stand for :meth:`predict`; empty where one can."""
+        return ""
+
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values, for the model card."""
         return {"modalities": list(self.modalities)}
@@ -67,7 +72,14 @@ class Imputer(nn.Module, ABC):
         Raises:
             ValueError: If the shapes do not fit the method or a sample has no modality at all.
         """
-        inputs, mask = self._inputs(images, available)
+        self._check(images, available)
+        return self.filled_in(images, available)
+
+    def filled_in(
+        self, images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch modality *spatial"]:
+        """What :meth:`impute` returns of inputs that are known to fit; the part that a graph can stand for."""
+        inputs, mask = self._zeroed(images, available)
         prediction = self.predict(padded(inputs, self.divisor), available)
         prediction = prediction[(..., *(slice(size) for size in images.shape[2:]))].float()
         return torch.where(mask, images, prediction.clamp(0.0, 1.0))
@@ -76,6 +88,18 @@ class Imputer(nn.Module, ABC):
         self, images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
     ) -> tuple[Float[Tensor, "batch modality *spatial"], Bool[Tensor, "batch modality *one"]]:
         """The checked images with zeros for what is missing, and where it is not."""
+        self._check(images, available)
+        return self._zeroed(images, available)
+
+    def _zeroed(
+        self, images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
+    ) -> tuple[Float[Tensor, "batch modality *spatial"], Bool[Tensor, "batch modality *one"]]:
+        mask = available.reshape(*available.shape, *(1,) * self.spatial_dims)
+        return torch.where(mask, images, torch.zeros_like(images)), mask
+
+    def _check(
+        self, images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
+    ) -> None:
         if images.ndim != 2 + self.spatial_dims or images.shape[:2] != available.shape:
             raise ValueError(
                 f"{self.name} takes images [batch, modality, {self.spatial_dims} spatial axes] and available "
@@ -88,8 +112,6 @@ class Imputer(nn.Module, ABC):
             )
         if not available.any(dim=1).all():
             raise ValueError("at least one modality of every sample must be available")
-        mask = available.reshape(*available.shape, *(1,) * self.spatial_dims)
-        return torch.where(mask, images, torch.zeros_like(images)), mask
 
 
 class SamplingImputer(Imputer):

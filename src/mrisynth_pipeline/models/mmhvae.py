@@ -139,6 +139,13 @@ class MMHVAE(SamplingImputer):
         """Keyword arguments of the constructor, as JSON values."""
         return super().construction() | {"architecture": self.architecture.model_dump(mode="json")}
 
+    @property
+    def graph_obstacle(self) -> str:
+        """What is encoded depends on what is available."""
+        return (
+            "it encodes only the contrasts that a sample has, draws random numbers, and looks for the head with SciPy"
+        )
+
     def encode(
         self, images: Float[Tensor, "batch modality y x"], available: Bool[Tensor, "batch modality"]
     ) -> list[Encoding]:

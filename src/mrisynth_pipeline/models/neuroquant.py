@@ -355,6 +355,11 @@ class NeuroQuant(SamplingImputer):
             made[lacking, m] = decoded[:, 0].to(made.dtype)
         return made
 
+    @property
+    def graph_obstacle(self) -> str:
+        """What is encoded depends on what is available."""
+        return "it encodes only the contrasts that a sample has: another graph for every subset of them"
+
     def predict(
         self, images: Float[Tensor, "batch modality z y x"], available: Bool[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch modality z y x"]:

@@ -77,6 +77,13 @@ class ResUNet(Imputer):
         given = {name for name, have in zip(self.modalities, available.tolist(), strict=True) if have}
         return given.issuperset(self.scenario.inputs) and self.modalities[target] in self.scenario.targets
 
+    @property
+    def graph_obstacle(self) -> str:
+        """Volumes are gone through in windows; slices are not."""
+        if self.spatial_dims == 2:
+            return ""
+        return "it goes through volumes window by window, leaves out the empty ones, and looks for the head with SciPy"
+
     def channels(
         self, images: Float[Tensor, "batch modality *spatial"], available: Bool[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch channel *spatial"]:

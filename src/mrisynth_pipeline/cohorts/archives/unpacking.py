@@ -57,7 +57,7 @@ def packed_archives(raw_dir: Path) -> list[Path]:
     return [path for path in all_files(raw_dir) if _is_archive(path)]
 
 
-def unpack(archives: list[Path], target: Path) -> list[Path]:
+def unpack(archives: list[Path], target: Path, suffixes: tuple[str, ...] = UNPACKED_SUFFIXES) -> list[Path]:
     """Unpack scans, transforms, tables and sidecars of archives, each into a folder of its own.
 
     An archive unpacked before is passed over, as long as its size and time of change are the same. Unpacking goes
@@ -66,6 +66,7 @@ def unpack(archives: list[Path], target: Path) -> list[Path]:
     Args:
         archives: ``.tar``, ``.tar.gz``, ``.tgz`` and ``.zip`` files.
         target: Where the folders go.
+        suffixes: Endings of the files that are unpacked.
 
     Returns:
         ``<target>/<archive's name without its ending>`` of each that holds anything to read.
@@ -77,14 +78,16 @@ def unpack(archives: list[Path], target: Path) -> list[Path]:
     folders = [target / (_stem(path) if count[_stem(path)] == 1 else path.name) for path in archives]
     for second in (name for name, times in Counter(folders).items() if times > 1):
         raise InputError(second.name, "two archives have this name", "Rename one of them")
-    useful = [folder for archive, folder in zip(archives, folders, strict=True) if _unpack_one(archive, folder)]
+    useful = [
+        folder for archive, folder in zip(archives, folders, strict=True) if _unpack_one(archive, folder, suffixes)
+    ]
     if archives and not useful:
-        kinds = ", ".join(UNPACKED_SUFFIXES)
+        kinds = ", ".join(suffixes)
         raise InputError(archives[0], f"holds nothing to read ({kinds})", "Unpack it by hand and look what is in it")
     return useful
 
 
-def _unpack_one(archive: Path, folder: Path) -> bool:
+def _unpack_one(archive: Path, folder: Path, suffixes: tuple[str, ...]) -> bool:
     """Unpack an archive unless that was done; whether it holds anything to read."""
     status = archive.stat()
     seen = {"archive": archive.name, "bytes": status.st_size, "changed_ns": status.st_mtime_ns}
@@ -97,7 +100,8 @@ def _unpack_one(archive: Path, folder: Path) -> bool:
     written = count = 0
     try:
         with archive.open("rb") as file:
-            members = _zip_members(archive, file) if archive.name.endswith(".zip") else _tar_members(archive, file)
+            read = _zip_members if archive.name.lower().endswith(".zip") else _tar_members
+            members = read(archive, file, suffixes)
             for name, content, size in members:
                 written += size
                 _require_room(archive, written, size, limit, unfinished)
@@ -124,7 +128,7 @@ def _unpack_one(archive: Path, folder: Path) -> bool:
     return True
 
 
-def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, IO[bytes], int]]:
+def _tar_members(archive: Path, file: IO[bytes], suffixes: tuple[str, ...]) -> Iterator[tuple[str, IO[bytes], int]]:
     """Name, content and size of every regular file to unpack; the file is read once, front to back."""
     compressed = file.read(2) == _GZIP_MAGIC
     if not compressed:  # tarfile takes a file that ends between two members for a whole one
@@ -137,7 +141,7 @@ def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, IO[bytes
         stream: Any = gzip.GzipFile(fileobj=read) if compressed else read
         with tarfile.open(fileobj=stream, mode="r|") as members:
             for member in members:
-                if member.isreg() and _wanted(member.name):
+                if member.isreg() and _wanted(member.name, suffixes):
                     content = members.extractfile(member)
                     if content is not None:
                         yield member.name, content, member.size
@@ -145,13 +149,15 @@ def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, IO[bytes
             pass
 
 
-def _zip_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, IO[bytes], int]]:
+def _zip_members(archive: Path, file: IO[bytes], suffixes: tuple[str, ...]) -> Iterator[tuple[str, IO[bytes], int]]:
     """As ``_tar_members``."""
     with zipfile.ZipFile(file) as members:
         wanted = [
             member
             for member in members.infolist()
-            if not member.is_dir() and not stat.S_ISLNK(member.external_attr >> 16) and _wanted(member.filename)
+            if not member.is_dir()
+            and not stat.S_ISLNK(member.external_attr >> 16)
+            and _wanted(member.filename, suffixes)
         ]
         total = sum(member.file_size for member in wanted)
         with tqdm(total=total, desc=f"Unpacking {archive.name}", unit="B", unit_scale=True) as progress:
@@ -163,9 +169,9 @@ def _zip_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, IO[bytes
                 progress.update(member.file_size)
 
 
-def _wanted(name: str) -> bool:
+def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
     parts = PurePosixPath(name).parts
-    return name.endswith(UNPACKED_SUFFIXES) and not any(part.startswith(".") and part != ".." for part in parts)
+    return name.endswith(suffixes) and not any(part.startswith(".") and part != ".." for part in parts)
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:
