@@ -13,6 +13,7 @@ from mrisynth_pipeline import __version__
 from mrisynth_pipeline.cohorts.errors import InputError
 
 COMMANDS = {
+    "impute": ("mrisynth_pipeline.imputing.command:impute", "Impute what a study lacks, and say how far to trust it."),
     "export": (
         "mrisynth_pipeline.exporting.commands:export",
         "Take a model out: package, zip, bundle, graph, registry.",

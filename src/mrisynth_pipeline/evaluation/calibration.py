@@ -21,6 +21,7 @@ from mrisynth_pipeline.metrics.reliability import reliability_columns
 from mrisynth_pipeline.metrics.uncertainty import uncertainty_scores
 from mrisynth_pipeline.models.door import Imputer, impute_volume
 from mrisynth_pipeline.models.doubt import spread_volume
+from mrisynth_pipeline.models.planes import impute_in_planes, uses_three_planes
 from mrisynth_pipeline.sampling.availability import all_subsets, parse_subset, subset_name
 from mrisynth_pipeline.sampling.slices import spread_slices
 
@@ -52,7 +53,7 @@ class ImputedScan:
 
 
 def calibration_subsets(names: Sequence[str], modalities: tuple[str, ...]) -> list[Bool[Tensor, " modality"]]:
-    """The subsets that are named; or every contrast alone, all but one, and of all other sizes every third subset.
+    """The subsets that are named; or every contrast alone, and all but one.
 
     Raises:
         ValueError: One names an unknown contrast, none, or all of them.
@@ -60,8 +61,7 @@ def calibration_subsets(names: Sequence[str], modalities: tuple[str, ...]) -> li
     if names:
         return [parse_subset(name, modalities) for name in names]
     subsets, n = list(all_subsets(len(modalities))), len(modalities)
-    between = [subset for subset in subsets if 1 < int(subset.sum()) < n - 1]
-    return [s for s in subsets if int(s.sum()) in (1, n - 1)] + between[::3]
+    return [subset for subset in subsets if int(subset.sum()) in (1, n - 1)]
 
 
 def imputed_scans(
@@ -77,8 +77,9 @@ def imputed_scans(
     chosen = spread_slices(mask, parameters.slices)
     depth, inside = depth_mm(mask, spacing)[chosen], mask[chosen]
     volumes = torch.from_numpy(file.volumes())
-    seen = chosen if method.spatial_dims == 2 else slice(None)
+    seen = chosen if method.spatial_dims == 2 else slice(None)  # of its axial slices each is imputed on its own
     kept = slice(None) if method.spatial_dims == 2 else chosen
+    through = uses_three_planes(method, parameters.planes, spacing)
     flat = np.flatnonzero(inside)
     rng = np.random.default_rng([parameters.seed, len(flat)])
     present, truth = torch.from_numpy(np.asarray(file.present)), volumes[:, chosen].numpy()
@@ -87,7 +88,11 @@ def imputed_scans(
         if not targets or (subset & ~present).any():
             continue
         shown = hidden(volumes[:, seen], subset)
-        imputed = impute_volume(method, shown, subset, batch_size)[:, kept].numpy()
+        if through:
+            whole = impute_in_planes(method, hidden(volumes, subset), subset, "three", spacing, batch_size)
+            imputed = whole[:, chosen].numpy()
+        else:
+            imputed = impute_volume(method, shown, subset, batch_size)[:, kept].numpy()
         spread = spread_volume(method, shown, subset, parameters.n_samples, batch_size, parameters.seed)[
             :, kept
         ].numpy()

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mrisynth_pipeline.models.planes import Planes
 from mrisynth_pipeline.parameters import Parameters
 
 
@@ -90,11 +91,13 @@ class PackagingParameters(Parameters):
     test_subjects: int | None = Field(2, ge=1)
     """Most test subjects on whom the calibration is measured; ``None`` takes all."""
     inputs: tuple[str, ...] = ()
-    """Availability subsets of both, such as ``t1+t2``; empty: every contrast alone, all but one, and some pairs."""
+    """Availability subsets of both, such as ``t1+t2``; empty: every contrast alone, and all but one."""
+    planes: Planes = "auto"
+    """Planes that 2D methods are asked in, as when own scans are imputed: what is calibrated is what is handed out."""
     n_samples: int = Field(4, ge=2)
     """Answers behind every standard deviation."""
     slices: int | None = Field(8, ge=1)
-    """Axial slices of each subject that a 2D method imputes, evenly spread over the brain; ``None`` takes all."""
+    """Axial slices of each subject that are looked at, evenly spread over the brain; ``None`` takes all."""
     voxels: int = Field(2500, ge=100)
     """Voxels of the brain that are fitted on, and measured on, per imputed scan."""
     reference_subjects: int | None = Field(8, ge=1)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.exporting.shelf import resolve_model
-from mrisynth_pipeline.imputing.outcomes import Outcome
+from mrisynth_pipeline.imputing.outcomes import DONE, Outcome
 from mrisynth_pipeline.imputing.own_scans import OwnScans, OwnSubject, find_own_scans
 from mrisynth_pipeline.imputing.parameters import HowToImpute, ImputeParameters
 from mrisynth_pipeline.imputing.ready_model import open_model
@@ -38,9 +38,9 @@ def understand(
     """
     parameters = options if isinstance(options, ImputeParameters) else _checked(ImputeParameters, options)
     model = open_model(resolve_model(parameters.model, parameters.data_dir), parameters.model)
-    given = OwnScans(input=parameters.input, files=dict(files or {}), subject=subject, names=parameters.names)
+    given = OwnScans(parameters.input, dict(files or {}), subject, parameters.names, parameters.output)
     registered = None if parameters.registered == "auto" else parameters.registered
-    subjects = find_own_scans(given, model.modalities, registered)
+    subjects = find_own_scans(given, model.modalities, registered, workers=os.cpu_count() or 1)
     origin = parameters.input or Path(os.path.commonpath([path.absolute().parent for path in files.values()]))
     how = HowToImpute(**parameters.model_dump(include=set(HowToImpute.model_fields)))
     order = Order(
@@ -63,22 +63,23 @@ def carry_out(subjects: Sequence[OwnSubject], order: Order, progress: Progress |
     outcomes = impute_all(subjects, order, progress)
     _write(order.output / SUMMARY, outcome_table(outcomes).to_csv(sep="\t", index=False))
     if order.pages:
-        rows = [
-            SubjectRow(
-                subject=each.subject,
-                status=each.status,
-                light=each.light or None,
-                inputs=each.inputs,
-                imputed=each.imputed,
-                expected=each.expected,
-                findings=each.warnings,
-                page=each.page,
-                reason=each.reason,
-            )
-            for each in outcomes
-        ]
-        _write(order.output / INDEX, index_page(rows))
+        rows = [_row(each) for each in outcomes if each.status == DONE]
+        others = [(each.subject, f"{each.status}: {each.reason}") for each in outcomes if each.status != DONE]
+        _write(order.output / INDEX, index_page(rows, others))
     return outcomes
+
+
+def _row(done: Outcome) -> SubjectRow:
+    """One line of the index."""
+    return SubjectRow(
+        subject=done.subject,
+        light=done.light,
+        inputs=done.inputs,
+        imputed=done.imputed,
+        n_findings=done.findings,
+        page=done.page,
+        mean_expected_error={name: value for name, value in done.expected.items() if value is not None},
+    )
 
 
 def as_how(options: Mapping[str, Any]) -> HowToImpute:
@@ -115,7 +116,7 @@ def outcome_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
                 "inputs": "+".join(each.inputs) or "n/a",
                 "imputed": "+".join(each.imputed) or "n/a",
                 "expected_error": expected or "n/a",
-                "warnings": each.warnings,
+                "findings": each.findings,
                 "seconds": each.seconds,
                 "reason": each.reason or "n/a",
             }

@@ -25,7 +25,8 @@ class Outcome:
     """Why it failed, or the summary of what was imputed."""
     expected: dict[str, float | None] = field(default_factory=dict)
     """Contrast → mean expected absolute error inside the brain, in [0, 1]; ``None``: not known."""
-    warnings: int = 0
+    findings: int = 0
+    """Notes and warnings."""
     seconds: float = 0.0
     folder: str = ""
     """Of its images, relative to the output."""

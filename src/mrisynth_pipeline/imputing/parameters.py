@@ -5,15 +5,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mrisynth_pipeline.cohorts.archives.bids import SUFFIXES
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.imputing.given import SPELLINGS
 from mrisynth_pipeline.models.planes import Planes
 from mrisynth_pipeline.parameters import Parameters
-
-SPELLINGS = {name: name for name in DISPLAY_NAMES}
-SPELLINGS |= {suffix.lower(): name for name, suffix in SUFFIXES.items() if name != "t1c"}
-SPELLINGS |= {"t1gd": "t1c", "t1ce": "t1c", "ce-t1w": "t1c"}
-"""How a contrast may be written, in small letters → internal name: that of this project, of BIDS, of BraTS."""
 
 
 def contrasts_of(value: Any) -> Any:
@@ -22,7 +17,7 @@ def contrasts_of(value: Any) -> Any:
         value = [part for part in value.replace("+", ",").split(",") if part.strip()]
     if not isinstance(value, list | tuple):
         return value
-    return tuple(SPELLINGS.get(str(part).strip().lower(), str(part).strip()) for part in value)
+    return tuple(SPELLINGS.get(str(part).strip().lower(), str(part).strip().lower()) for part in value)
 
 
 class HowToImpute(Parameters):
@@ -35,7 +30,7 @@ class HowToImpute(Parameters):
     """The input whose voxels the results lie on; ``None``: the reference that the others were registered onto."""
     planes: Planes = "auto"
     """``three``: axial, coronal and sagittal slices are imputed and averaged, so that slices do not jump; ``axial``: as
-    in training, three times as fast; ``auto``: three where the model's voxels are (nearly) cubes. Not for 3D methods."""
+    in training, three times as fast; ``auto``: three where the model's voxels are nearly cubes. Not for 3D methods."""
     doubt: bool = True
     """Whether the expected error is estimated; it takes several times as long as imputing alone."""
     n_samples: int = Field(6, ge=2)

@@ -15,7 +15,7 @@ from mrisynth_pipeline.imputing.orders import as_how
 from mrisynth_pipeline.imputing.own_scans import OwnScans, find_own_scans
 from mrisynth_pipeline.imputing.parameters import HowToImpute
 from mrisynth_pipeline.imputing.ready_model import ReadyModel, open_model
-from mrisynth_pipeline.imputing.run import check_writable
+from mrisynth_pipeline.imputing.run import check_writable, told_of
 from mrisynth_pipeline.imputing.subject import ImputedSubject, impute_subject
 from mrisynth_pipeline.imputing.trust import Finding, Light
 
@@ -114,7 +114,7 @@ class Model:
         [own] = find_own_scans(given, self.modalities, registered)
         if own.problems:
             raise InputError(subject, "; ".join(own.problems), "Mend the scans or leave them out")
-        result = impute_subject(own.subject, own.scans, own.registered, self.ready, how, own.remarks)
+        result = impute_subject(own.subject, own.scans, own.registered, self.ready, how, told_of(own))
         natives = {
             name: to_own_space(each, result.subject, how.like, self.ready.units.get(name))
             for name, each in result.imputed.items()

@@ -28,6 +28,7 @@ from mrisynth_pipeline.imputing.own_scans import OwnSubject
 from mrisynth_pipeline.imputing.parameters import HowToImpute
 from mrisynth_pipeline.imputing.ready_model import ReadyModel
 from mrisynth_pipeline.imputing.subject import ImputedSubject, impute_subject, plan
+from mrisynth_pipeline.imputing.trust import Finding
 from mrisynth_pipeline.imputing.views import view_of
 from mrisynth_pipeline.reporting.quality_page import quality_page
 
@@ -58,6 +59,12 @@ class Order:
 def place_of(subject: OwnSubject) -> Place:
     """Where a subject's results belong."""
     return Place.of(subject.subject, subject.patient, subject.session)
+
+
+def told_of(subject: OwnSubject) -> list[Finding]:
+    """What finding a subject's scans has come upon."""
+    found = [Finding("warning", "", sentence) for sentence in subject.remarks]
+    return found + [Finding("note", "", sentence) for sentence in subject.notes]
 
 
 def plan_all(subjects: Sequence[OwnSubject], order: Order) -> list[Outcome]:
@@ -155,7 +162,7 @@ def _attempt(subject: OwnSubject, ahead: Outcome, order: Order) -> Outcome:
     """Impute and write one subject; what goes wrong with it alone becomes its outcome."""
     try:
         result = impute_subject(
-            subject.subject, subject.scans, subject.registered, order.model, order.how, subject.remarks
+            subject.subject, subject.scans, subject.registered, order.model, order.how, told_of(subject)
         )
         return _write(result, place_of(subject), ahead.fingerprint, order)
     except InputError as error:
@@ -198,7 +205,7 @@ def _write(result: ImputedSubject, place: Place, own: str, order: Order) -> Outc
             light=result.light,
             reason=result.summary,
             expected={name: each.trust.expected for name, each in result.imputed.items()},
-            warnings=sum(each.severity == "warning" for each in result.findings),
+            findings=len(result.findings),
             seconds=round(sum(result.seconds.values()), 1),
             folder=place.folder.as_posix(),
             page=page,

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES
+from mrisynth_pipeline.evaluation.description import describe_subject
 from mrisynth_pipeline.imaging.geometry import Grid, image_on, resample
 from mrisynth_pipeline.imaging.subject import ScanSource, preprocess_subject
 from mrisynth_pipeline.imaging.subject_file import Subject
 from mrisynth_pipeline.imputing.parameters import HowToImpute
 from mrisynth_pipeline.imputing.ready_model import ReadyModel
 from mrisynth_pipeline.imputing.trust import Finding, Light, Trust, judge, summary_sentence, worst
-from mrisynth_pipeline.metrics.familiarity import describe_subject
 from mrisynth_pipeline.metrics.image import volume_scores
 from mrisynth_pipeline.models.doubt import spread_volume
 from mrisynth_pipeline.models.planes import impute_in_planes
@@ -103,7 +103,7 @@ def impute_subject(
     registered: bool,
     model: ReadyModel,
     how: HowToImpute,
-    remarks: Sequence[str] = (),
+    told: Sequence[Finding] = (),
 ) -> ImputedSubject:
     """Impute what one subject lacks.
 
@@ -113,7 +113,7 @@ def impute_subject(
         registered: The scans share one grid and are skull-stripped.
         model: The imputer.
         how: What is asked for, and how.
-        remarks: What finding the scans has come upon; each becomes a warning.
+        told: What is known of the scans before.
 
     Returns:
         Volumes on the model grid, and what is thought of them.
@@ -138,7 +138,6 @@ def impute_subject(
     clock.lap("impute")
     spread = spread_volume(method, volumes, available, how.n_samples, how.batch_size) if how.doubt else None
     clock.lap("doubt")
-    told = (Finding("warning", "", sentence) for sentence in remarks)
     findings = (*told, *_findings(prepared, model, method, how))
     clock.lap("compare with training scans")
     truths = _truths(subject, scans, targets, prepared, registered, model)

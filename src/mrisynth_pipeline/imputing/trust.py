@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.reporting.subject_view import Light
 
-Light = Literal["green", "amber", "red"]
 LIGHTS: tuple[Light, ...] = ("green", "amber", "red")
 """From good to bad."""
 

@@ -36,11 +36,12 @@ class SubjectRow:
     mean_expected_error: Mapping[str, float] = field(default_factory=dict)
 
 
-def index_page(rows: Sequence[SubjectRow]) -> str:
+def index_page(rows: Sequence[SubjectRow], others: Sequence[tuple[str, str]] = ()) -> str:
     """A self-contained HTML page: one row per subject, the doubtful first, sortable by every column.
 
     Args:
-        rows: The subjects, in any order.
+        rows: The subjects that were imputed, in any order.
+        others: Subjects without a result, and why.
 
     Returns:
         The HTML text; write it as UTF-8 beside the pages that it links to.
@@ -55,6 +56,7 @@ def index_page(rows: Sequence[SubjectRow]) -> str:
         styles=["quality_page.css"],
         scripts=["sortable_table.js"],
         rows=shown,
+        others=others,
         contrasts=contrasts,
         counts=counts,
         order=_ORDER,

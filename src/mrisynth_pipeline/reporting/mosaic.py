@@ -29,7 +29,7 @@ _PLANES: tuple[Plane, ...] = (
 
 
 def slice_mosaic(view: SubjectView) -> Figure:
-    """A row per contrast, inputs first, and under an imputed one its expected error; three axial cuts, two others.
+    """A row per contrast, inputs first, below an imputed one its expected error and what was withheld; five cuts.
 
     Args:
         view: The subject.
@@ -44,6 +44,8 @@ def slice_mosaic(view: SubjectView) -> Figure:
         rows.append((f"{modality_label(name)}\n{kind}", view.volumes[name][box], False))
         if name in view.expected_error:
             rows.append((f"{modality_label(name)}\nexpected\nerror", view.expected_error[name][box], True))
+        if name in view.truths:
+            rows.append((f"{modality_label(name)}\nwithheld", view.truths[name][box], False))
 
     z_mm, y_mm, x_mm = np.multiply(mask.shape, view.spacing_mm[::-1])
     widths = [x_mm, x_mm, x_mm, x_mm, y_mm]

@@ -83,6 +83,7 @@ class SubjectView:
         spacing_mm: Voxel size of the model grid (x, y, z).
         expected_error: Imputed contrast → expected absolute error per voxel, in the unit of ``volumes``; contrasts
             without a calibration are left out.
+        truths: Imputed contrast → the real one ``[z, y, x]``, where it is there and was withheld from the model.
         model: Facts of the model card, by the words under which they are shown.
         provenance: Command, software version, seconds, parameters; may be nested.
 
@@ -100,6 +101,7 @@ class SubjectView:
     mask: Bool[np.ndarray, "z y x"]
     spacing_mm: tuple[float, float, float]
     expected_error: Mapping[str, Float[np.ndarray, "z y x"]] = field(default_factory=dict)
+    truths: Mapping[str, Float[np.ndarray, "z y x"]] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -108,9 +110,10 @@ class SubjectView:
         named = [*(entry.contrast for entry in self.inputs), *imputed]
         if not imputed or set(named) != set(self.volumes) or len(named) != len(set(named)):
             raise ValueError(f"{self.subject}: inputs and imputed are {named}, the volumes {list(self.volumes)}")
-        if strangers := set(self.expected_error) - set(imputed):
-            raise ValueError(f"{self.subject}: expected errors of {sorted(strangers)}, which were not imputed")
-        for name, array in [*self.volumes.items(), *self.expected_error.items()]:
+        if strangers := (set(self.expected_error) | set(self.truths)) - set(imputed):
+            problem = f"expected errors or truths of {sorted(strangers)}, which were not imputed"
+            raise ValueError(f"{self.subject}: {problem}")
+        for name, array in [*self.volumes.items(), *self.expected_error.items(), *self.truths.items()]:
             if array.shape != self.mask.shape:
                 raise ValueError(f"{self.subject}: {name} has shape {array.shape}, the mask {self.mask.shape}")
         if strange := {self.light, *(entry.light for entry in self.imputed)} - set(get_args(Light)):

@@ -1,7 +1,7 @@
 """Volumes for the slice viewer of a page: cropped, of bounded size, one byte per voxel, as text.
 
 What the viewer reads is a JSON object: ``shape`` (z, y, x), ``spacing`` (x, y, z) in mm, ``voxels`` (see :func:`pack`)
-and names per volume, the expected error at byte 255, and a colour map.
+and names per volume, which two are shown first, the expected error at byte 255, and a colour map.
 """
 
 import base64
@@ -34,7 +34,7 @@ def viewer_data(view: SubjectView, voxels_per_page: int = VOXELS_PER_PAGE) -> di
         voxels_per_page: At most so many voxels in all; above, the volumes are resampled to larger ones.
     """
     box = bounding_box(view.mask)
-    arrays = len(view.volumes) + len(view.expected_error)
+    arrays = len(view.volumes) + len(view.expected_error) + len(view.truths)
     cropped = view.mask[box].shape
     shape = _fitting(cropped, voxels_per_page // arrays)
     top = error_top(view)
@@ -47,11 +47,15 @@ def viewer_data(view: SubjectView, voxels_per_page: int = VOXELS_PER_PAGE) -> di
         if name in view.expected_error:
             entry["error"] = pack(as_bytes(_resized(view.expected_error[name][box], shape) / top))
         volumes.append(entry)
+    for name, truth in view.truths.items():
+        label = f"{modality_label(name)}, scanned, withheld from the model"
+        volumes.append({"name": name, "label": label, "voxels": pack(as_bytes(_resized(truth[box], shape)))})
     enlarged = np.divide(cropped, shape)[::-1]  # (x, y, z)
     return {
         "shape": list(shape),
         "spacing": [float(value) for value in np.multiply(view.spacing_mm, enlarged)],
         "volumes": volumes,
+        "firstShown": [len(volumes) - len(view.truths) if view.truths else 0, len(view.inputs)],
         "errorTop": top,
         "colours": pack(colours()),
     }

@@ -67,7 +67,7 @@ def prepare_package(
     doubt = fit_expected_error(method, subjects, study["validation"], parameters, evaluation.batch_size)
     familiar = fit_familiarity(method, subjects, study["train"], parameters.reference_subjects, evaluation.batch_size)
     sections = {
-        "package": {"version": PACKAGE_VERSION},
+        "package": {"version": PACKAGE_VERSION, "planes": parameters.planes},
         "preprocessing": study["preprocessing"],
         "units": _units(study, subjects),
         "doubt": doubt.record(),

@@ -14,7 +14,6 @@ async function start() {
     scan: { size, bytes: await unpack(entry.voxels) },
     error: entry.error ? { size, bytes: await unpack(entry.error) } : null,
   })));
-  const imputed = volumes.length - Number(viewer.dataset.imputed); // inputs come first
   const middle = size.map((length) => Math.floor(length / 2));
   const state = { point: middle.slice() };
   const panes = [...viewer.querySelectorAll(".pane")].map((element) => new Pane(element));
@@ -155,8 +154,7 @@ async function start() {
       input.value = input.defaultValue;
       input.checked = input.defaultChecked;
     });
-    panes[0].show(0);
-    panes[1].show(imputed);
+    panes.forEach((pane, number) => pane.show(data.firstShown[number]));
     moveTo(middle);
   }
 
