@@ -91,6 +91,17 @@ def test_masks_and_label_maps_come_along_and_others_are_named(tmp_path, put):
     assert "sub-01_label-lesion_mask.nii.gz: is not used, its name says that it is 'lesion'" in remark
 
 
+def test_many_files_of_another_kind_take_one_sentence(tmp_path, put):
+    put(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    for run in range(1, 4):
+        put(tmp_path / "sub-01" / "func" / f"sub-01_task-rest_run-{run}_bold.nii.gz")
+    (own,) = find_own_scans(OwnScans(tmp_path), GLIOMA)
+    assert own.remarks == (
+        "sub-01_task-rest_run-1_bold.nii.gz: is not used, its name says that it is 'other', nor are 2 more like it. "
+        "Nothing needs doing",
+    )
+
+
 def test_a_contrast_that_the_model_does_not_know_is_not_read(tmp_path, put):
     put(tmp_path / "P1" / "t1.nii.gz")
     (tmp_path / "P1" / "pd.nii.gz").write_bytes(b"")  # would be refused if it were looked at

@@ -12,7 +12,7 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES
 
 _KNOWN = (*DISPLAY_NAMES, BRAIN_MASK)
-_SPELLINGS = {
+SPELLINGS = {
     **{"t1w": "t1", "t2w": "t2", "pdw": "pd", "ce-t1w": "t1c"},
     **{"t1n": "t1", "t1ce": "t1c", "t1gd": "t1c", "t2f": "flair"},
 }
@@ -89,7 +89,7 @@ def known_contrast(name: str, where: str) -> str:
         InputError: There is no such contrast.
     """
     lower = str(name).strip().lower()
-    known = _SPELLINGS.get(lower, lower)
+    known = SPELLINGS.get(lower, lower)
     if known not in _KNOWN:
         raise InputError(where, f"{str(name).strip()!r} is no contrast", f"Use one of: {', '.join(_KNOWN)}")
     return known

@@ -21,7 +21,7 @@ __all__ = ["OwnScans", "OwnSubject", "find_own_scans"]
 logger = logging.getLogger(__name__)
 
 _SHOWN = 3
-"""Reasons named in one sentence; the remarks have them all."""
+"""Reasons named in one sentence; remarks and notes have them all."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class OwnSubject:
     problems: tuple[str, ...] = ()
     """Why nothing can be done for this subject; empty if it can go on."""
     remarks: tuple[str, ...] = ()
-    """Files that are refused or not used, and oddities of those that are used: one sentence each."""
+    """Files that are refused, and oddities of those that are used: one sentence each."""
+    notes: tuple[str, ...] = ()
+    """Files that are simply not used."""
 
 
 def find_own_scans(
@@ -74,22 +76,25 @@ def find_own_scans(
     for scan in checked:
         members[scan.file.subject].append(scan)
     remarks: dict[str, list[str]] = defaultdict(list)
+    notes: dict[str, list[str]] = defaultdict(list)
     for subject, scans in members.items():
         for scan in scans:
             remarks[subject] += [*scan.problems, *scan.remarks]
     for file in own.files:
         if file not in of_use:
-            remarks[file.subject].append(_not_known(file, modalities))
+            notes[file.subject].append(_not_known(file, modalities))
     for subject, sentences in own.unused.items():
-        remarks[subject] += sentences
-    for line in remarks.pop("", []):
+        notes[subject] += sentences
+    for line in [*remarks.pop("", []), *notes.pop("", [])]:
         logger.warning("%s", line)
     who = {file.subject: (file.patient, file.session) for file in own.files}
-    subjects = sorted(who.keys() | remarks.keys())
+    subjects = sorted(who.keys() | remarks.keys() | notes.keys())
     if not subjects:
         raise _nothing_usable(given, own.unused.get("", []))
     return [
-        _own_subject(name, *who.get(name, (name, "")), members[name], modalities, name in ready, remarks[name])
+        _own_subject(
+            name, *who.get(name, (name, "")), members[name], modalities, name in ready, remarks[name], notes[name]
+        )
         for name in subjects
     ]
 
@@ -102,11 +107,13 @@ def _own_subject(
     modalities: Sequence[str],
     registered: bool,
     remarks: Sequence[str],
+    notes: Sequence[str],
 ) -> OwnSubject:
     sound = {scan.file.modality: _source(scan) for scan in checked if not scan.problems}
     scans = {name: sound[name] for name in (*modalities, SEGMENTATION, BRAIN_MASK) if name in sound}
-    problems = () if scans.keys() & set(modalities) else (_no_scan(subject, modalities, remarks),)
-    return OwnSubject(subject, patient, session, scans, registered, problems, tuple(dict.fromkeys(remarks)))
+    problems = () if scans.keys() & set(modalities) else (_no_scan(subject, modalities, [*remarks, *notes]),)
+    once = (tuple(dict.fromkeys(sentences)) for sentences in (remarks, notes))
+    return OwnSubject(subject, patient, session, scans, registered, problems, *once)
 
 
 def _source(scan: CheckedScan) -> ScanSource:
