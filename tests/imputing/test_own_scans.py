@@ -27,11 +27,11 @@ def test_a_folder_of_lab_names(tmp_path, put):
     for name in ("Pat_03/AX_T2_FLAIR", "Pat_03/SAG T1 MPRAGE +C", "Pat_04/t1", "Pat_04/t1_t2"):
         put(tmp_path / f"{name}.nii.gz")
     first, second = find_own_scans(OwnScans(tmp_path), GLIOMA)
-    assert (first.subject, list(first.scans), first.remarks) == ("Pat_03", ["t1c", "flair"], ())
+    assert (first.subject, list(first.scans), first.notes) == ("Pat_03", ["t1c", "flair"], ())
     assert second.scans["t1"] == ScanSource(tmp_path / "Pat_04/t1.nii.gz", second.scans["t1"].sha256, labels={})
-    (remark,) = second.remarks
-    assert remark.startswith("t1_t2.nii.gz: its name says T1 and T2. To use it, rename it or say what it is (--names")
-    assert (first.problems, second.problems) == ((), ())
+    (note,) = second.notes
+    assert note.startswith("t1_t2.nii.gz: its name says T1 and T2. To use it, rename it or say what it is (--names")
+    assert first.problems == second.problems == first.remarks == second.remarks == ()
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,19 @@ def test_masks_and_label_maps_come_along_and_others_are_named(tmp_path, put):
     (own,) = find_own_scans(OwnScans(tmp_path), GLIOMA)
     assert list(own.scans) == ["t1", "seg", "brain"]
     assert own.scans["seg"].labels == {0: 0, 1: 1, 2: 2, 3: 3}
-    (remark,) = own.remarks
-    assert "sub-01_label-lesion_mask.nii.gz: is not used, its name says that it is 'lesion'" in remark
+    (note,) = own.notes
+    assert "sub-01_label-lesion_mask.nii.gz: is not used, its name says that it is 'lesion'" in note
+
+
+def test_many_files_of_another_kind_take_one_sentence(tmp_path, put):
+    put(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    for run in range(1, 4):
+        put(tmp_path / "sub-01" / "func" / f"sub-01_task-rest_run-{run}_bold.nii.gz")
+    (own,) = find_own_scans(OwnScans(tmp_path), GLIOMA)
+    assert own.notes == (
+        "sub-01_task-rest_run-1_bold.nii.gz: is not used, its name says that it is 'other', nor are 2 more like it. "
+        "Nothing needs doing",
+    )
 
 
 def test_a_contrast_that_the_model_does_not_know_is_not_read(tmp_path, put):
@@ -96,7 +107,7 @@ def test_a_contrast_that_the_model_does_not_know_is_not_read(tmp_path, put):
     (tmp_path / "P1" / "pd.nii.gz").write_bytes(b"")  # would be refused if it were looked at
     (own,) = find_own_scans(OwnScans(tmp_path), GLIOMA)
     assert list(own.scans) == ["t1"]
-    assert own.remarks == ("pd.nii.gz: is not used: the model does not know PD. It knows T1, T1Gd, T2, FLAIR",)
+    assert own.notes == ("pd.nii.gz: is not used: the model does not know PD. It knows T1, T1Gd, T2, FLAIR",)
 
 
 def test_a_refused_file_costs_its_contrast_a_subject_without_any_costs_itself_and_others_go_on(tmp_path, put):
@@ -184,7 +195,7 @@ class TestNames:
         }
         (own,) = find_own_scans(OwnScans(tmp_path, names="*_n4*=t1"), GLIOMA)
         assert own.scans["t1"].path.name == "t1_n4.nii.gz"
-        assert own.remarks == ("t1_raw.nii.gz: is not used: --names says which files are T1. Nothing needs doing",)
+        assert own.notes == ("t1_raw.nii.gz: is not used: --names says which files are T1. Nothing needs doing",)
 
     def test_they_choose_among_the_series_of_an_archive(self, tmp_path, put):
         for name in ("sub-01_run-1_T1w", "sub-01_run-2_T1w", "sub-01_MP2RAGE", "sub-01_T2w"):
@@ -222,7 +233,7 @@ class TestOwnResults:
         put(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
         put(tmp_path / "sub-01" / "anat" / "sub-01_desc-synth_FLAIR.nii.gz")
         (own,) = find_own_scans(OwnScans(tmp_path), GLIOMA)
-        assert (list(own.scans), own.remarks) == (["t1"], ())
+        assert (list(own.scans), own.notes) == (["t1"], ())
 
     def test_by_the_output_folder(self, tmp_path, put):
         put(tmp_path / "P1" / "t1.nii.gz")
@@ -279,4 +290,4 @@ class TestRealScans:
         for name, own in (("T1w", "SAG T1 MPRAGE"), ("T2w", "ax_t2_tse"), ("FLAIR", "AX_T2_FLAIR")):
             (tmp_path / "Pat_03" / f"{own}.nii.gz").symlink_to(source / f"sub-raw03_{name}.nii.gz")
         (own,) = find_own_scans(OwnScans(tmp_path), GLIOMA)
-        assert (list(own.scans), own.registered, own.problems, own.remarks) == (["t1", "t2", "flair"], False, (), ())
+        assert (list(own.scans), own.registered, own.problems, own.notes) == (["t1", "t2", "flair"], False, (), ())

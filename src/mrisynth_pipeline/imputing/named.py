@@ -47,7 +47,7 @@ def apply_names(
         who = people[path]
         scan = ScanFile(who.subject, who.patient, who.session, site="", modality="", path=path)
         if path in known and not by_folder:
-            scan = replace(known[path], labels={}, volume=None, transform=known[path].transform)
+            scan = replace(known[path], labels={}, volume=None)
         named.append(replace(scan, modality=names[pattern], spare="", preference=0))
     _require_one_each(named, root)
     others = [scan for scan in found if scan.path not in decided]

@@ -118,11 +118,18 @@ def _of_folder(root: Path, names: Mapping[str, str], subject: str, output: Path 
     if subject:
         used = _all_of(subject, used, root)
     taken = {scan.path for scan in used}
-    reasons = {path: outdone.get(path) or _reason(path, root, layout, found) for path in paths if path not in taken}
-    owners = _owners(reasons, used, found, root, layout)
+    left = [path for path in paths if path not in taken]
+    owners = _owners(left, used, found, root, layout)
+    said = {scan.path: scan.modality for scan in found}
+    others: dict[tuple[str, str], list[Path]] = defaultdict(list)
     unused: dict[str, list[str]] = defaultdict(list)
-    for path, reason in reasons.items():
-        unused[owners[path]].append(reason)
+    for path in left:
+        if path in said:
+            others[owners[path], said[path]].append(path)
+        else:
+            unused[owners[path]].append(outdone.get(path) or _reason(path, root, layout))
+    for (owner, kind), alike in others.items():
+        unused[owner].append(_left_out(alike, kind))
     return OwnFiles(used, root, dict(unused))
 
 
@@ -163,11 +170,14 @@ def _all_of(subject: str, scans: Sequence[ScanFile], root: Path) -> list[ScanFil
     return [replace(scan, subject=subject, patient=subject, session="") for scan in scans]
 
 
-def _reason(path: Path, root: Path, layout: str, found: Iterable[ScanFile]) -> str:
-    """Why a file is not used."""
-    recognised = next((scan.modality for scan in found if scan.path == path), "")
-    if recognised:
-        return sentence(path, f"is not used, its name says that it is {recognised!r}", "Nothing needs doing")
+def _left_out(alike: Sequence[Path], kind: str) -> str:
+    """One sentence for all files that the layout knows and has no use for: a functional study has hundreds."""
+    more = f", nor are {len(alike) - 1} more like it" if len(alike) > 1 else ""
+    return sentence(alike[0], f"is not used, its name says that it is {kind!r}{more}", "Nothing needs doing")
+
+
+def _reason(path: Path, root: Path, layout: str) -> str:
+    """Why the name of a file is of no use."""
     if layout == FOLDER:
         return sentence(path, read_file_name(path, root).doubt, _SAY)
     return sentence(path, f"its name is not of this layout (expected names like {LAYOUTS[layout].example})", _SAY)

@@ -74,8 +74,9 @@ def read_file_name(path: Path, raw_dir: Path) -> NameReading:
     """The contrast that a file's name says, once the name of its subject's folder is taken off it."""
     stem = scan_stem(path)
     for part in _folders(path, raw_dir):
-        if re.match(rf"{re.escape(part)}(?![A-Za-z0-9])", stem, re.IGNORECASE):
-            stem = stem[len(part) :]
+        rest = stem[len(part) :]
+        if stem[: len(part)].lower() == part.lower() and not rest[:1].isalnum():
+            stem = rest
     return read_contrast(stem)
 
 
