@@ -52,7 +52,7 @@ def test_an_archive_holds_one_folder_of_its_name(model, tmp_path):
 def test_what_is_there_is_replaced_only_when_asked(model, tmp_path, write):
     target = tmp_path / "mine.zip"
     target.write_text("old")
-    with pytest.raises(InputError, match="already there.*--overwrite"):
+    with pytest.raises(InputError, match=r"already there.*--overwrite"):
         write(model, target)
     assert target.read_text() == "old"
     write(model, target, overwrite=True)

@@ -33,7 +33,7 @@ class TestWhatANameMeans:
         assert resolve_model(str(data / "06_models" / "resunet"), data).name == "package"
 
     def test_an_unknown_name_is_answered_with_those_at_hand(self, data):
-        with pytest.raises(InputError, match="no such model.* has linear, resunet"):
+        with pytest.raises(InputError, match=r"no such model.* has linear, resunet"):
             resolve_model("codebrain", data)
 
     def test_an_archive_is_unpacked_into_the_cache_once(self, data, model, tmp_path):
