@@ -91,7 +91,7 @@ def test_what_has_no_graph_is_right_about_it(name, tmp_path, monkeypatch):
 
 
 @needs_onnx
-@pytest.mark.parametrize("name", ["codebrain", "aginet", "mean"])
+@pytest.mark.parametrize("name", ["codebrain", "resunet", "aginet", "mean"])
 def test_onnx_is_the_model_for_every_subset(name, tmp_path):
     import onnx
     import onnxruntime
