@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-export DO_NOT_TRACK := 1
+export DO_NOT_TRACK := true
 
 .PHONY: demo test lint format benchmarks clean
 

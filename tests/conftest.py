@@ -26,7 +26,7 @@ from mrisynth_pipeline.models.door import SamplingImputer
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-os.environ["DO_NOT_TRACK"] = "1"
+os.environ["DO_NOT_TRACK"] = "true"
 
 
 @pytest.fixture(scope="session")

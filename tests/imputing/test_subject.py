@@ -78,9 +78,9 @@ class TestOnTheModelGrid:
         assert result.light != "green"
 
     def test_thick_slices_are_found_strange(self, model, lab, tmp_path):
-        anat = lab({"01": ("t1",)}, affine=np.diag([6.0, 6.0, 9.0, 1.0])) / "sub-01" / "anat"
+        anat = lab({"01": ("t1",)}, affine=np.diag([6.0, 6.0, 12.0, 1.0])) / "sub-01" / "anat"
         result = impute_subject("a", {"t1": ScanSource.of(anat / "sub-01_T1w.nii.gz")}, True, model, HowToImpute())
-        assert any("9.0 mm" in finding.sentence for finding in result.findings)
+        assert any("12.0 mm" in finding.sentence for finding in result.findings)
         assert result.light in ("amber", "red")
 
     def test_a_reference_that_is_not_there_is_refused(self, model, scans):

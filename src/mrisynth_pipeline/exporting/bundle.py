@@ -32,10 +32,12 @@ pip install mrisynth_pipeline fire pytorch-ignite
 python -m monai.bundle run --config_file configs/inference.json --bundle_root . --dataset_dir SCANS --output_dir OUT
 ```
 
-`SCANS` holds one folder per subject with `t1.nii.gz`, `t1c.nii.gz`, `t2.nii.gz`, … (at least one of the model's contrasts), or
-subject files (`*.safetensors`) that this software prepared. What a subject lacks is written to `OUT/<subject>/`, on the grid of
-its reference scan, in [0, 1]. NIfTI scans need the preprocessing in the card, which packages have. `network_def` takes one
-tensor `[batch, modality, z, y, x]`; a contrast that is NaN throughout is missing.
+`SCANS` holds one folder per subject with `t1.nii.gz`, `t1c.nii.gz`, `t2.nii.gz`, … (at least one of the model's
+contrasts), or subject files (`*.safetensors`) that this software prepared. Scans that share one space and are
+skull-stripped: add `--preprocessing#registered True`. NIfTI scans need the preprocessing in the card, which packages
+have. What a subject lacks is written to `OUT/<subject>/`, on the grid of its reference scan, in [0, 1].
+
+`network_def` takes one tensor `[batch, modality, z, y, x]`; a contrast that is NaN throughout is missing.
 """
 
 
@@ -97,7 +99,7 @@ def metadata(model: TrainedModel) -> dict[str, Any]:
         },
         "name": title_of(card),
         "task": "Imputation of missing brain MRI contrasts",
-        "description": f"Imputes those of {', '.join(contrasts)} that a study lacks ({card['network']}). {NOT_FOR_DIAGNOSIS}",
+        "description": f"Imputes those of {', '.join(contrasts)} that a study lacks. {NOT_FOR_DIAGNOSIS}",
         "authors": "mrisynth_pipeline",
         "copyright": "See LICENSE",
         "intended_use": card.get("intended_use", NOT_FOR_DIAGNOSIS),
@@ -111,17 +113,18 @@ def metadata(model: TrainedModel) -> dict[str, Any]:
 def inference() -> dict[str, Any]:
     """``inference.json``: MONAI's evaluator around the door, and this software's preprocessing around that."""
     return {
+        "imports": ["$import torch", f"$from {_HERE} import subjects_in"],
         "bundle_root": ".",
         "dataset_dir": "$@bundle_root + '/data'",
         "output_dir": "$@bundle_root + '/eval'",
-        "device": "$__import__('torch').device('cuda' if __import__('torch').cuda.is_available() else 'cpu')",
+        "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "package": "$@bundle_root + '/models'",
         "network_def": {"_target_": f"{_HERE}.BundledImputer", "package": "@package"},
         "network": "$@network_def.to(@device)",
         "preprocessing": {"_target_": f"{_HERE}.Prepare", "package": "@package"},
         "dataset": {
             "_target_": "monai.data.Dataset",
-            "data": f"$__import__('{_HERE}', fromlist=['subjects_in']).subjects_in(@dataset_dir)",
+            "data": "$subjects_in(@dataset_dir)",
             "transform": "@preprocessing",
         },
         "dataloader": {

@@ -9,8 +9,8 @@ from mrisynth_pipeline.models.packaging import CARD, WEIGHTS
 NOT_FOR_DIAGNOSIS = "For research. Not for diagnostic use."
 UNKNOWN = "not recorded"
 LICENCE = (
-    "The software is licensed under Apache-2.0 (https://www.apache.org/licenses/LICENSE-2.0). The weights were made from "
-    "the training data named above: the terms of that data apply to what is done with them."
+    "The software is licensed under Apache-2.0 (https://www.apache.org/licenses/LICENSE-2.0). The weights were made "
+    "from the training data named in the card: the terms of that data apply to what is done with them."
 )
 
 
@@ -60,16 +60,18 @@ def _paragraphs(card: Mapping[str, Any], name: str) -> Iterator[str]:
     contrasts = contrasts_of(card)
     shown = ", ".join(f"`{contrast}` ({DISPLAY_NAMES.get(contrast, contrast)})" for contrast in contrasts)
     yield f"# {title_of(card)}"
-    yield f"**{NOT_FOR_DIAGNOSIS}** An imputed contrast is an estimate: it can lack a lesion or show one that is not there."
+    yield f"**{NOT_FOR_DIAGNOSIS}** An imputed contrast is an estimate: it can lack a lesion, or show one that is not."
     yield f"Imputes the contrasts that a brain MRI study lacks from those it has: {shown}."
     yield "## Use"
     yield f"```console\nmrisynth impute SCANS --output OUT --model {name}\n```"
     yield (
         "```python\n"
+        "from pathlib import Path\n"
         "from mrisynth_pipeline.models.door import impute_volume\n"
         "from mrisynth_pipeline.models.packaging import load_model\n"
+        "# volumes: float32 [modality, z, y, x] in [0, 1]; available: bool [modality]\n"
         f'method = load_model(Path("{name}")).network\n'
-        "imputed = impute_volume(method, volumes, available)  # float32 [modality, z, y, x] in [0, 1], bool [modality]\n"
+        "imputed = impute_volume(method, volumes, available)\n"
         "```"
     )
     yield "## Facts"
@@ -82,7 +84,7 @@ def _paragraphs(card: Mapping[str, Any], name: str) -> Iterator[str]:
         )
     yield "## Licence"
     yield LICENCE
-    yield f"Files: `{WEIGHTS}` (weights), `{CARD}` (all of the above for programs). Nothing in them is executed when read."
+    yield f"Files: `{WEIGHTS}` (weights), `{CARD}` (all of the above, for programs). Neither holds code."
 
 
 def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -71,7 +71,8 @@ def export_torch(model: TrainedModel, target: Path, overwrite: bool = False) -> 
     start = time.perf_counter()
     with appearing(target, overwrite) as path:
         program, shape = _traced(model)
-        torch.export.save(program, path, extra_files={CARD: json.dumps(model.card)})
+        with _quiet():
+            torch.export.save(program, path, extra_files={CARD: json.dumps(model.card)})
         difference = _checked(model, torch.export.load(path).module(), shape, target)
     return Graph(target, shape, difference, time.perf_counter() - start)
 

@@ -31,7 +31,7 @@ _EXAMPLE_SIZE = 8
 
 _SERVING = Path(__file__).with_name("serving.py")
 
-for _name in ("alembic", "mlflow.store.db.utils"):  # a new database is set up in sixty lines
+for _name in ("alembic", "mlflow.store.db.utils", "mlflow.pyfunc"):  # a new database is set up in sixty lines
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
@@ -148,8 +148,7 @@ def _saved(model: Path, loaded: TrainedModel, workplace: Path) -> Path:
     signature = ModelSignature(
         inputs=Schema([images, available]), outputs=Schema([TensorSpec(images.type, (-1, n, -1, -1, -1))])
     )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*Add type hints.*")  # MLflow knows none for arrays
+    with warnings.catch_warnings(record=True):  # it asks for type hints, and knows none for arrays
         mlflow.pyfunc.save_model(
             saved,
             python_model=str(_SERVING),

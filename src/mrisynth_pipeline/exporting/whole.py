@@ -33,8 +33,8 @@ def appearing(target: Path, overwrite: bool = False) -> Iterator[Path]:
     try:
         unfinished = workplace / target.name
         yield unfinished
-        if target.is_dir():
-            shutil.rmtree(target)
+        if target.exists():
+            target.replace(workplace / "old")  # goes with the workplace; a folder cannot take a file's name
         unfinished.replace(target)
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
