@@ -8,7 +8,6 @@ from kedro.utils import find_kedro_project
 from mrisynth_pipeline.context import PlainContext
 from mrisynth_pipeline.hooks import Artifacts, MissingProducts, PlainErrors, Results, RunTimes, Tracking, TwoStageSlot
 
-
 # No telemetry: MLflow listens to these very words, the others to any value.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
