@@ -93,7 +93,7 @@ class PackagingParameters(Parameters):
     """Availability subsets of both, such as ``t1+t2``; empty: every contrast alone, all but one, and some pairs."""
     n_samples: int = Field(4, ge=2)
     """Answers behind every standard deviation."""
-    slices: int | None = Field(8, ge=1)
+    slices: int | None = Field(6, ge=1)
     """Axial slices of each subject that a 2D method imputes, evenly spread over the brain; ``None`` takes all."""
     voxels: int = Field(2500, ge=100)
     """Voxels of the brain that are fitted on, and measured on, per imputed scan."""
