@@ -24,7 +24,7 @@ from mrisynth_pipeline.models.doubt import spread_volume
 from mrisynth_pipeline.sampling.availability import all_subsets, parse_subset, subset_name
 from mrisynth_pipeline.sampling.slices import spread_slices
 
-SPREAD, EXPECTED = "spread", "expected error"
+SPREAD, EXPECTED = "spread", "expected_error"
 """What the errors are ordered by, in the table of scores."""
 
 _BINS = 64  # of equally many voxels each, between which the calibration is interpolated
