@@ -155,6 +155,7 @@ class TestTracking:
         assert names("model_cards") == {
             *(f"{method}.model" for method in default_methods()),
             "codebrain.autoencoder",
+            "codebrain.package",
             "segmenter.model",
         }
 

@@ -18,7 +18,7 @@ from mrisynth_pipeline.models.door import Imputer, impute_volume
 from mrisynth_pipeline.sampling.availability import all_subsets, subset_name
 from mrisynth_pipeline.sampling.slices import spread_slices
 
-SLICES = 6
+SLICES = 4
 """Slices on which a 2D method imputes what is there already; fixed, for references and new subjects must agree."""
 
 

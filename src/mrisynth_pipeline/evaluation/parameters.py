@@ -96,7 +96,7 @@ class PackagingParameters(Parameters):
     """Planes that 2D methods are asked in, as when own scans are imputed: what is calibrated is what is handed out."""
     n_samples: int = Field(4, ge=2)
     """Answers behind every standard deviation."""
-    slices: int | None = Field(8, ge=1)
+    slices: int | None = Field(6, ge=1)
     """Axial slices of each subject that are looked at, evenly spread over the brain; ``None`` takes all."""
     voxels: int = Field(2500, ge=100)
     """Voxels of the brain that are fitted on, and measured on, per imputed scan."""

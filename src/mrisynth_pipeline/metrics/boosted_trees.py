@@ -101,8 +101,9 @@ class BoostedTrees:
         return made
 
     def record(self) -> dict[str, Any]:
-        """The trees, JSON-ready."""
-        return {"base": self.base, "trees": [{k: list(v) for k, v in vars(tree).items()} for tree in self.trees]}
+        """The trees, JSON-ready: every list in one line of text, for a card is written with one number per line."""
+        trees = [{name: " ".join(map(str, part)) for name, part in vars(tree).items()} for tree in self.trees]
+        return {"base": self.base, "trees": trees}
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "BoostedTrees":
@@ -112,7 +113,9 @@ class BoostedTrees:
             ValueError: A tree is none.
         """
         whole = {name: int if name in {"feature", "left", "right"} else float for name in Tree.__dataclass_fields__}
-        trees = [Tree(**{n: tuple(map(kind, tree[n])) for n, kind in whole.items()}) for tree in record["trees"]]
+        trees = [
+            Tree(**{n: tuple(map(kind, tree[n].split())) for n, kind in whole.items()}) for tree in record["trees"]
+        ]
         return cls(float(record["base"]), tuple(trees))
 
     def asks_for_at_most(self, n_features: int) -> bool:

@@ -3,7 +3,7 @@
 TRAINED = ("codebrain", "neuroquant", "resunet", "aginet", "mmhvae")
 """Methods with a training of their own."""
 GENERATIVE = ("mmhvae",)
-"""Those of them that draw samples and are asked how sure they are (:func:`.uncertainty.uncertainty_template`)."""
+"""Those whose samples are examined on their own (:func:`.uncertainty.uncertainty_template`); others draw, too."""
 BASELINES = ("linear", "mean")
 """Fitted in one pass over the training subjects; always in the table."""
 METHODS = TRAINED + BASELINES

@@ -15,7 +15,7 @@ def expected_error_figure(summary: Mapping[str, Any]) -> Figure:
     Args:
         summary: Of one method, from :func:`~mrisynth_pipeline.metrics.reliability.summarise_expected_errors`.
     """
-    targets = {row["target"]: row for row in summary["rows"] if row["ordered_by"] == "expected error"}
+    targets = {row["target"]: row for row in summary["rows"] if row["ordered_by"] == "expected_error"}
     by_spread = {row["target"]: row for row in summary["rows"] if row["ordered_by"] == "spread"}
     colours = method_colours(targets)
     shares = [100 * share for share in SHARES]
