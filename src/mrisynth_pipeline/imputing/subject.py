@@ -18,7 +18,7 @@ from mrisynth_pipeline.imaging.subject import ScanSource, preprocess_subject
 from mrisynth_pipeline.imaging.subject_file import Subject
 from mrisynth_pipeline.imputing.parameters import HowToImpute
 from mrisynth_pipeline.imputing.ready_model import ReadyModel
-from mrisynth_pipeline.imputing.trust import Finding, Light, Trust, judge, summary_sentence, worst
+from mrisynth_pipeline.imputing.trust import MANY_NOTES, Finding, Light, Trust, judge, summary_sentence, worst
 from mrisynth_pipeline.metrics.image import volume_scores
 from mrisynth_pipeline.models.doubt import spread_volume
 from mrisynth_pipeline.models.planes import impute_in_planes
@@ -169,9 +169,12 @@ def _findings(prepared: Subject, model: ReadyModel, method: Any, how: HowToImput
         sentence = "Whether these scans look like those that the model was trained on is not known: it is no package"
         return [*found, Finding("note", "", f"{sentence}.")]
     description = describe_subject(prepared.volumes, prepared.mask, prepared.metadata(), method, how.batch_size)
-    for each in model.familiarity.compare(description):
-        found.append(Finding(each.severity, each.contrast, each.sentence))
-    return found
+    strange = model.familiarity.compare(description)
+    notes = sum(each.severity == "note" for each in strange)
+    if notes >= MANY_NOTES:
+        sentence = f"{notes} small differences from the training scans, each no cause for alarm, add up"
+        found.append(Finding("warning", "", f"{sentence}: these scans are of another kind."))
+    return found + [Finding(each.severity, each.contrast, each.sentence) for each in strange]
 
 
 def _truths(

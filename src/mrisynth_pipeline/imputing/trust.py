@@ -18,6 +18,9 @@ CLEARLY_WORSE = 1.5
 MANY_WARNINGS = 3
 """So many reasons to doubt one study make it red. The choice is ours."""
 
+MANY_NOTES = 4
+"""So many notes on how unlike the training scans these are make a warning. The choice is ours: see docs/doubt.md."""
+
 
 @dataclass(frozen=True)
 class Finding:
