@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile
-from mrisynth_pipeline.cohorts.checking import check_files, registered_subjects
+from mrisynth_pipeline.cohorts.checking import check_files
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.integrity import sentence
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION
-from mrisynth_pipeline.cohorts.subject_checks import CheckedScan
+from mrisynth_pipeline.cohorts.subject_checks import CheckedScan, looks_registered
 from mrisynth_pipeline.imaging.subject import ScanSource
 from mrisynth_pipeline.imputing.given import OwnScans
 from mrisynth_pipeline.imputing.own_files import list_own_files
@@ -71,10 +71,11 @@ def find_own_scans(
     own = list_own_files(given)
     of_use = [file for file in own.files if file.modality in (*modalities, SEGMENTATION, BRAIN_MASK)]
     checked = check_files(of_use, own.base, workers, journal)
-    ready = registered_subjects(checked, registered)
     members: dict[str, list[CheckedScan]] = defaultdict(list)
     for scan in checked:
         members[scan.file.subject].append(scan)
+    # Whatever the layout promises: a lab's folder in it may hold anything.
+    ready = {name for name, own in members.items() if (looks_registered(own) if registered is None else registered)}
     remarks: dict[str, list[str]] = defaultdict(list)
     notes: dict[str, list[str]] = defaultdict(list)
     for subject, scans in members.items():

@@ -39,7 +39,9 @@ def view_of(
             ImputedView(name, files[name]["image"], each.trust.light, each.trust.expected, _sentence(each))
             for name, each in result.imputed.items()
         ),
-        findings=tuple(FindingView(each.severity, each.about, each.sentence) for each in result.findings),
+        findings=tuple(
+            FindingView(each.severity, each.about or "all scans", each.sentence) for each in result.findings
+        ),
         volumes=prepared | {name: each.volume for name, each in result.imputed.items()},
         truths={name: each.truth for name, each in result.imputed.items() if each.truth is not None},
         mask=subject.mask,
@@ -57,7 +59,8 @@ def view_of(
             "Software": f"mrisynth_pipeline {__version__}",
             "Model": model.name,
             "Seconds": dict(result.seconds),
-            "Options": how.model_dump(mode="json", include=set(HowToImpute.model_fields)),
+            "Options": how.model_dump(mode="json", include=set(HowToImpute.model_fields))
+            | {"to": ", ".join(result.imputed)},
         },
     )
 
