@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mrisynth_pipeline.models.planes import Planes
+from mrisynth_pipeline.imaging.planes import Planes
 from mrisynth_pipeline.parameters import Parameters
 
 

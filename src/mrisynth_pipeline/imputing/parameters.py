@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.imaging.planes import Planes
 from mrisynth_pipeline.imputing.given import SPELLINGS
-from mrisynth_pipeline.models.planes import Planes
 from mrisynth_pipeline.parameters import Parameters
 
 

@@ -1,16 +1,13 @@
 """A 2D method asked in three planes: what it says of a volume then hangs together along every axis."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from mrisynth_pipeline.imaging.planes import Planes
 from mrisynth_pipeline.models.door import Imputer, impute_volume
-
-Planes = Literal["auto", "axial", "three"]
-"""``axial`` as the methods are trained and judged, ``three`` planes averaged, or three where voxels allow it."""
 
 MOST_STRETCH = 1.25
 """Longest over shortest side of a voxel up to which the three planes look alike to a network."""
