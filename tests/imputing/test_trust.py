@@ -21,16 +21,23 @@ TYPICAL = (0.04, 0.06)
     ],
 )
 def test_the_light_follows_the_rules_that_are_written_down(expected, typical, findings, light):
-    trust = judge("t2", expected, typical, findings)
+    trust = judge("t2", expected, typical, typical and 0.2, findings)
     assert trust.light == light
     assert trust.expected == expected
     assert ("not known" in trust.sentence) == (expected is None)
 
 
 def test_the_sentence_names_what_it_compares():
-    assert "7.0%" in judge("t2", 0.07, TYPICAL, []).sentence
-    assert "6.0%" in judge("t2", 0.07, TYPICAL, []).sentence
-    assert "2 warnings" in judge("t2", 0.01, TYPICAL, [WARNING, WARNING]).sentence
+    assert "7.0%" in judge("t2", 0.07, TYPICAL, 0.2, []).sentence
+    assert "6.0%" in judge("t2", 0.07, TYPICAL, 0.2, []).sentence
+    assert "2 warnings" in judge("t2", 0.01, TYPICAL, 0.2, [WARNING, WARNING]).sentence
+
+
+@pytest.mark.parametrize(("expected", "light"), [(0.14, "green"), (0.17, "amber"), (0.2, "red")])
+def test_a_model_that_is_no_better_than_a_uniform_grey_is_not_trusted_for_being_so_as_usual(expected, light):
+    trust = judge("t2", expected, (0.2, 0.3), 0.2, [])
+    assert trust.light == light
+    assert ("uniform grey (20.0%)" in trust.sentence) == (light != "green")
 
 
 def test_the_worst_of_some_lights():

@@ -54,7 +54,7 @@ def stump(feature: int, threshold: float) -> BoostedTrees:
 
 def calibration(feature: str = "intensity", threshold: float = 0.5) -> ExpectedError:
     names = feature_names("t2", MODALITIES)
-    model = TargetError(names, stump(names.index(feature), threshold), (1.0, 2.0), (0.1, 0.4), (0.2, 0.3))
+    model = TargetError(names, stump(names.index(feature), threshold), (1.0, 2.0), (0.1, 0.4), (0.2, 0.3), 0.5)
     return ExpectedError(MODALITIES, {"t2": model}, subjects=2)
 
 

@@ -43,6 +43,7 @@ class ImputedScan:
         target: What.
         features: ``[feature, voxel]``, see :mod:`mrisynth_pipeline.metrics.error_features`.
         error: Absolute error in [0, 1].
+        truth: The real contrast.
         spread: Standard deviation of the method's answers.
     """
 
@@ -51,6 +52,7 @@ class ImputedScan:
     target: str
     features: Float[np.ndarray, "feature voxel"]
     error: Float[np.ndarray, " voxel"]
+    truth: Float[np.ndarray, " voxel"]
     spread: Float[np.ndarray, " voxel"]
 
 
@@ -108,6 +110,7 @@ def imputed_scans(
                 target,
                 features.reshape(len(features), -1)[:, voxels],
                 np.abs(imputed[c] - truth[c]).ravel()[voxels],
+                truth[c].ravel()[voxels],
                 spread[c].ravel()[voxels],
             )
 
@@ -161,8 +164,9 @@ def fit_target(target: str, modalities: tuple[str, ...], scans: Sequence[Imputed
     error = np.concatenate([scan.error for scan in scans]).astype(np.float64)
     trees = BoostedTrees.fitted(features, error, seed)
     subject = np.concatenate([np.full(len(scan.error), scan.subject) for scan in scans])
+    uniform = float(np.mean([np.abs(scan.truth - np.median(scan.truth)).mean() for scan in scans]))
     score, knots = _isotonic(_held_out(trees, features, error, subject, seed), error)
-    model = TargetError(feature_names(target, modalities), trees, score, knots, (0.0, 0.0))
+    model = TargetError(feature_names(target, modalities), trees, score, knots, (0.0, 0.0), uniform)
     means = [float(model.of_features(scan.features).mean()) for scan in scans]
     return replace(model, typical=(float(np.median(means)), float(np.quantile(means, 0.9))))
 

@@ -145,13 +145,14 @@ def impute_subject(
     for name in targets:
         channel = model.modalities.index(name)
         volume = np.where(mask, made[channel].numpy(), 0.0).astype(np.float32)
-        error, expected, typical = None, None, None
+        error, expected, typical, uniform = None, None, None, None
         if spread is not None and model.expected_error is not None and model.expected_error.covers(name):
             error = model.expected_error.apply(
                 name, volume, spread[channel].numpy(), volumes.numpy(), available.numpy(), mask, spacing
             )
-            expected, typical = float(error[mask].mean()), model.expected_error.typical(name)
-        trust, truth = judge(name, expected, typical, findings), truths.get(name)
+            expected, uniform = float(error[mask].mean()), model.expected_error.uniform(name)
+            typical = model.expected_error.typical(name)
+        trust, truth = judge(name, expected, typical, uniform, findings), truths.get(name)
         imputed[name] = ImputedContrast(volume, error, trust, truth, _scores(volume, truth, mask))
     clock.lap("judge")
     return ImputedSubject(prepared, tuple(inputs), imputed, findings, clock.seconds)

@@ -12,6 +12,9 @@ LIGHTS: tuple[Light, ...] = ("green", "amber", "red")
 
 NOT_FOR_DIAGNOSIS = "Imputed by a model, not acquired. For research; not for diagnostic use."
 
+LITTLE_BETTER = 0.8
+"""An error of so much of that of a uniform grey is amber, of all of it red. The choice is ours."""
+
 CLEARLY_WORSE = 1.5
 """How many times the error of the worst tenth of the validation scans is red. The choice is ours."""
 
@@ -44,24 +47,30 @@ class Trust:
 
 
 def judge(
-    target: str, expected: float | None, typical: tuple[float, float] | None, findings: Sequence[Finding]
+    target: str,
+    expected: float | None,
+    typical: tuple[float, float] | None,
+    uniform: float | None,
+    findings: Sequence[Finding],
 ) -> Trust:
     """The traffic light of one imputed contrast.
 
-    Red: its expected error is more than 1.5 times that of the worst tenth of the validation scans, or three or more
-    warnings speak against the study. Amber: its expected error is above that of the worst tenth, or nobody knows it, or
-    there is a warning. Green: none of these. Nothing here looks at the truth.
+    Red: its expected error is that of a uniform grey image or more, or more than 1.5 times that of the worst tenth of
+    the validation scans, or three or more warnings speak against the study. Amber: its expected error is more than 0.8
+    of that of a uniform grey, or above that of the worst tenth, or nobody knows it, or there is a warning. Green: none
+    of these. Nothing here looks at the truth.
 
     Args:
         target: The imputed contrast.
         expected: Mean expected absolute error inside the brain, in [0, 1].
         typical: Median and 90th percentile of the same over the validation scans.
+        uniform: Mean error of a uniform grey over the validation scans.
         findings: What else is known of the study.
     """
     warnings = [each for each in findings if each.severity == "warning"]
     name = DISPLAY_NAMES[target]
     level = 0
-    if expected is None or typical is None:
+    if expected is None or typical is None or uniform is None:
         level, sentence = 1, f"How wrong this {name} may be is not known: the model is not calibrated for it"
     else:
         median, worst_tenth = typical
@@ -72,6 +81,10 @@ def judge(
             level, sentence = 1, f"{sentence}, worst tenth above {worst_tenth:.1%}): among the worst"
         else:
             sentence += "): as usual for this model"
+        if expected > LITTLE_BETTER * uniform:
+            level = max(level, 2 if expected >= uniform else 1)
+            how = "no better than" if expected >= uniform else "hardly better than"
+            sentence += f"; that is {how} a uniform grey ({uniform:.1%})"
     if warnings:
         level = max(level, 2 if len(warnings) >= MANY_WARNINGS else 1)
         sentence += f"; {_count(len(warnings), 'warning')} about the study"

@@ -29,6 +29,7 @@ class TargetError:
         error: … and the mean absolute error there, not decreasing. Beyond the first and last knot it stays: no more is
             expected than was ever measured.
         typical: Median and 90th percentile, over the scans it was fitted on, of the mean expected error in the brain.
+        uniform: Mean error of the real scans' own median in the place of an image: what any method must beat.
 
     Raises:
         ValueError: The knots are not such a map, or the trees ask for other features.
@@ -39,9 +40,10 @@ class TargetError:
     score: tuple[float, ...]
     error: tuple[float, ...]
     typical: tuple[float, float]
+    uniform: float
 
     def __post_init__(self) -> None:
-        numbers = [*self.score, *self.error, *self.typical]
+        numbers = [*self.score, *self.error, *self.typical, self.uniform]
         rises = (
             (np.diff(self.score) > 0).all() and (np.diff(self.error) >= 0).all() and min(self.error, default=-1) >= 0
         )
@@ -85,6 +87,14 @@ class ExpectedError:
             ValueError: The contrast is not calibrated.
         """
         return self._model(target).typical
+
+    def uniform(self, target: str) -> float:
+        """Mean absolute error, over validation scans, of one grey value all over the brain: the scan's own median.
+
+        Raises:
+            ValueError: The contrast is not calibrated.
+        """
+        return self._model(target).uniform
 
     def apply(
         self,
@@ -131,7 +141,7 @@ class ExpectedError:
             "subjects": self.subjects,
             "targets": {
                 target: {name: list(getattr(model, name)) for name in ("features", "score", "error", "typical")}
-                | {"trees": model.trees.record()}
+                | {"uniform": model.uniform, "trees": model.trees.record()}
                 for target, model in self.targets.items()
             },
         }
@@ -149,6 +159,7 @@ class ExpectedError:
                     tuple(model["features"]),
                     BoostedTrees.of(model["trees"]),
                     *(tuple(map(float, model[name])) for name in ("score", "error", "typical")),
+                    float(model["uniform"]),
                 )
                 for target, model in record["targets"].items()
             }
