@@ -40,7 +40,7 @@ def test_a_package_has_every_section_in_json(model, trio, described):
     package = prepare_package(model, described, trio, PARAMETERS, EVALUATION)
     card = json.loads(json.dumps(package.card))
     assert card["modalities"] == list(THREE), "what the card said before stays"
-    assert card["package"] == {"version": 1}
+    assert card["package"] == {"version": 1, "planes": "auto"}
     assert PreprocessingParameters(**card["preprocessing"]) == PreprocessingParameters()
     doubt, known = ExpectedError.of(card["doubt"]), Familiarity.of(card["familiarity"])
     assert [doubt.covers(name) for name in THREE] == [False, True, True], "t1 is never missing in these inputs"
