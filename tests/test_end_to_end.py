@@ -98,7 +98,7 @@ class TestProducts:
     def test_times_of_all_nodes_are_kept(self, finished_project, registered):
         times = json.loads((finished_project.data / "08_reporting" / "run_times.json").read_text())
         assert set(times) == {node.name for node in registered["__default__"].nodes}
-        assert {entry["stage"] for entry in times.values()} == set(DEFAULT)
+        assert {entry["stage"] for entry in times.values()} == set(DEFAULT) | {"packaging"}
 
     def test_nothing_is_left_outside_data_and_tracking(self, finished_project):
         made = {path.name for path in finished_project.folder.iterdir()} - {".viz"}  # kedro-viz's, ignored by git

@@ -137,7 +137,7 @@ def fit_expected_error(
         RuntimeError: It fails on every subject.
     """
     calibration_subsets(parameters.inputs, method.modalities)
-    subjects = list(subjects)[: parameters.subjects]
+    subjects = _askable(method, store, subjects, parameters)[: parameters.subjects]
     if not subjects:
         return ExpectedError(method.modalities, {}, 0)
 
@@ -198,7 +198,7 @@ def score_expected_error(
     Raises:
         RuntimeError: It fails on every subject.
     """
-    subjects = list(subjects)[: parameters.test_subjects]
+    subjects = _askable(method, store, subjects, parameters)[: parameters.test_subjects]
     if not subjects or not expected.targets:
         return pd.DataFrame({"method": []})
 
@@ -221,6 +221,19 @@ def score_expected_error(
         return rows
 
     return pd.DataFrame(rows_of_subjects(f"Measuring the expected error of {method.name}", subjects, score))
+
+
+def _askable(
+    method: Imputer, store: SubjectStore, subjects: Sequence[str], parameters: PackagingParameters
+) -> list[str]:
+    """Those who have all of some set of inputs and a contrast besides; in incomplete cohorts not everyone does."""
+    subsets = calibration_subsets(parameters.inputs, method.modalities)
+
+    def askable(subject: str) -> bool:
+        present = torch.from_numpy(np.asarray(store.open(subject).present))
+        return any(bool((subset <= present).all() and (present & ~subset).any()) for subset in subsets)
+
+    return [subject for subject in subjects if askable(subject)]
 
 
 def _held_out(
