@@ -10,15 +10,14 @@ import nibabel as nib
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.exporting.card_text import NOT_FOR_DIAGNOSIS, contrasts_of
+from mrisynth_pipeline.exporting.preparation import preparation
 from mrisynth_pipeline.exporting.reading import load_imputer, require_imputer
 from mrisynth_pipeline.exporting.whole import appearing
 from mrisynth_pipeline.imaging.native import contrast_to_native
-from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.subject import ScanSource, preprocess_subject
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, write_subject
 from mrisynth_pipeline.models.door import impute_volume
@@ -121,18 +120,13 @@ class Prepare:
         if "preprocessing" not in self.card:
             problem = "does not say how scans are prepared: it is of a model as trained, not of a package"
             raise InputError(self.package / CARD, problem, "Name prepared subject files instead, or export a package")
-        try:
-            parameters = PreprocessingParameters(**self.card["preprocessing"])
-        except ValidationError as error:
-            problem = f"has a preprocessing section that this version does not know ({error.errors()[0]['msg']})"
-            raise InputError(self.package / CARD, problem, "Use the version that wrote it") from error
+        parameters, standard = preparation(self.card["preprocessing"], self.card, self.package / CARD)
         scans = {
             contrast: ScanSource.of(path)
             for contrast in contrasts
             for ending in NIFTI
             if (path := folder / f"{contrast}{ending}").is_file()
         }
-        standard = self.card.get("intensity", {}).get("standard", {})
         made = preprocess_subject(subject, scans, contrasts, parameters, self.registered, standard)
         return write_subject(workplace / f"{subject}.safetensors", made)
 

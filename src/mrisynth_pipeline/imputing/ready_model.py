@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.exporting.preparation import preparation
+from mrisynth_pipeline.exporting.reading import load_imputer
 from mrisynth_pipeline.imaging.intensity import IntensityMap
 from mrisynth_pipeline.imaging.intensity_methods import Standard
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.metrics.expected_error import ExpectedError
 from mrisynth_pipeline.metrics.familiarity import Familiarity
 from mrisynth_pipeline.models.door import Imputer
-from mrisynth_pipeline.models.packaging import CARD, WEIGHTS, load_model
+from mrisynth_pipeline.models.packaging import CARD, WEIGHTS
 
 logger = logging.getLogger(__name__)
 
@@ -65,20 +65,15 @@ def open_model(folder: Path, name: str = "") -> ReadyModel:
     Raises:
         InputError: It cannot be read, imputes nothing, or its card does not say how scans are to be prepared.
     """
-    trained = load_model(folder)
-    if not isinstance(trained.network, Imputer):
-        problem = f"holds a {trained.network.name}, which imputes nothing by itself"
-        raise InputError(folder, problem, "Name the model of a whole method, such as data/06_models/codebrain/package")
+    trained = load_imputer(folder)
     card = trained.card
+    preprocessing, standard = preparation(_settings(card, folder), card, folder / CARD)
     try:
-        preprocessing = _preprocessing(card, folder)
         units = {name: IntensityMap.of(record) for name, record in card.get("units", {}).items()}
         expected = ExpectedError.of(card["doubt"]) if card.get("doubt") else None
         familiarity = Familiarity.of(card["familiarity"]) if card.get("familiarity") else None
-        standard = (card["intensity"].get("standard") or {}).get("scale", {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        problem = f"does not say how scans are to be prepared for this model ({reason})"
+        problem = f"has sections that this version does not know ({error})"
         raise InputError(folder / CARD, problem, "Package the model again: kedro run --pipelines packaging") from error
     digest = hashlib.sha256((folder / CARD).read_bytes())
     with (folder / WEIGHTS).open("rb") as file:
@@ -96,13 +91,13 @@ def open_model(folder: Path, name: str = "") -> ReadyModel:
     )
 
 
-def _preprocessing(card: Mapping[str, Any], folder: Path) -> PreprocessingParameters:
+def _settings(card: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
     """How the training scans were prepared; for a bare model what its card says of it, and defaults."""
     if "preprocessing" in card:
-        return PreprocessingParameters(**card["preprocessing"])
+        return card["preprocessing"]
     logger.warning(
         "%s is no package: registration and masks as by default, no calibrated doubt. "
         "Make one by: kedro run --pipelines packaging", folder
     )  # fmt: skip
     intensity = {name: value for name, value in card["intensity"].items() if name not in ("standard", "mapping")}
-    return PreprocessingParameters(grid=card["grid"], intensity=intensity)
+    return {"grid": card["grid"], "intensity": intensity}
