@@ -99,5 +99,7 @@ def _settings(card: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
         "%s is no package: registration and masks as by default, no calibrated doubt. "
         "Make one by: kedro run --pipelines packaging", folder
     )  # fmt: skip
-    intensity = {name: value for name, value in card["intensity"].items() if name not in ("standard", "mapping")}
-    return {"grid": card["grid"], "intensity": intensity}
+    intensity = {
+        name: value for name, value in card.get("intensity", {}).items() if name not in ("standard", "mapping")
+    }
+    return {"grid": card.get("grid"), "intensity": intensity}
