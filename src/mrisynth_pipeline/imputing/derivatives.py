@@ -17,7 +17,7 @@ from mrisynth_pipeline.imputing.native import to_own_space
 from mrisynth_pipeline.imputing.parameters import HowToImpute
 from mrisynth_pipeline.imputing.ready_model import ReadyModel
 from mrisynth_pipeline.imputing.subject import ImputedContrast, ImputedSubject
-from mrisynth_pipeline.imputing.trust import NOT_FOR_DIAGNOSIS
+from mrisynth_pipeline.imputing.trust import COMPUTED
 
 SYNTHETIC, ERROR = "synth", "synthError"
 """``desc-`` of an imputed contrast, and of its expected error."""
@@ -117,7 +117,7 @@ def _sidecar(
         + ", ".join(DISPLAY_NAMES[name] for name in result.inputs),
         "Synthetic": True,
         "NotForDiagnosticUse": True,
-        "Warning": NOT_FOR_DIAGNOSIS,
+        "Warning": COMPUTED,
         "SkullStripped": True,
         "SpatialReference": _relative(sources[how.like or subject.reference]["path"], origin),
         "Sources": [_relative(source["path"], origin) for source in sources.values()],
@@ -159,8 +159,8 @@ def write_description(output: Path, model: ReadyModel) -> None:
         "Name": "Imputed MRI contrasts",
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "mrisynth_pipeline", "Version": __version__, "Description": NOT_FOR_DIAGNOSIS}],
-        "HowToAcknowledge": f"Contrasts imputed by {model.method.name}. {NOT_FOR_DIAGNOSIS}",
+        "GeneratedBy": [{"Name": "mrisynth_pipeline", "Version": __version__, "Description": COMPUTED}],
+        "HowToAcknowledge": f"Contrasts imputed by {model.method.name}. {COMPUTED}",
     }
     _write_json(about, output / "dataset_description.json")
     (output / ".bidsignore").write_text("*.html\nrecords/\nsummary.tsv\n")

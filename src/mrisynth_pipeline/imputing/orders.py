@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.exporting.shelf import resolve_model
+from mrisynth_pipeline.exporting.whole import appearing
 from mrisynth_pipeline.imputing.outcomes import DONE, Outcome
 from mrisynth_pipeline.imputing.own_scans import OwnScans, OwnSubject, find_own_scans
 from mrisynth_pipeline.imputing.parameters import HowToImpute, ImputeParameters
@@ -125,11 +126,8 @@ def outcome_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        with appearing(path, overwrite=True) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(path, f"cannot be written ({error.strerror})", "Make room, or name another output") from error
-    finally:
-        unfinished.unlink(missing_ok=True)

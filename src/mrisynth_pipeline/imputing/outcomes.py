@@ -1,10 +1,11 @@
 """What became of every subject: kept as a record beside the results, so that a killed run goes on."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from mrisynth_pipeline.exporting.whole import appearing
 
 DONE, TO_DO, COMPLETE, FAILED = "done", "to do", "nothing missing", "failed"
 """What becomes of a subject."""
@@ -45,13 +46,8 @@ def record_file(output: Path, stem: str) -> Path:
 
 def write_record(outcome: Outcome, file: Path) -> None:
     """Keep an outcome; it appears whole or not at all."""
-    file.parent.mkdir(exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
+    with appearing(file, overwrite=True) as unfinished:
         unfinished.write_text(json.dumps(asdict(outcome), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def read_record(file: Path) -> Outcome | None:

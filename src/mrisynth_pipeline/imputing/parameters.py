@@ -11,7 +11,7 @@ from mrisynth_pipeline.imputing.given import SPELLINGS
 from mrisynth_pipeline.parameters import Parameters
 
 
-def contrasts_of(value: Any) -> Any:
+def spelt_contrasts(value: Any) -> Any:
     """``"T2w,flair"`` or ``"t2+flair"`` → (t2, flair); a name that is none stays, to be complained about."""
     if isinstance(value, str):
         value = [part for part in value.replace("+", ",").split(",") if part.strip()]
@@ -43,12 +43,12 @@ class HowToImpute(Parameters):
     @field_validator("to", mode="before")
     @classmethod
     def _to_may_be_one_word(cls, value: Any) -> Any:
-        return contrasts_of(value)
+        return spelt_contrasts(value)
 
     @field_validator("like", mode="before")
     @classmethod
     def _like_may_be_spelt_otherwise(cls, value: Any) -> Any:
-        return contrasts_of(value)[0] if isinstance(value, str) and value.strip() else value or None
+        return spelt_contrasts(value)[0] if isinstance(value, str) and value.strip() else value or None
 
     @model_validator(mode="after")
     def _contrasts_are_known(self) -> "HowToImpute":

@@ -9,13 +9,13 @@ import nibabel as nib
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.exporting.shelf import resolve_model
-from mrisynth_pipeline.imputing.derivatives import Place, write_derivatives, write_description
+from mrisynth_pipeline.imputing.derivatives import Place, write_description
 from mrisynth_pipeline.imputing.native import to_own_space
 from mrisynth_pipeline.imputing.orders import as_how
 from mrisynth_pipeline.imputing.own_scans import OwnScans, find_own_scans
 from mrisynth_pipeline.imputing.parameters import HowToImpute
 from mrisynth_pipeline.imputing.ready_model import ReadyModel, open_model
-from mrisynth_pipeline.imputing.run import check_writable, told_of
+from mrisynth_pipeline.imputing.run import Order, check_writable, told_of, write_results
 from mrisynth_pipeline.imputing.subject import ImputedSubject, impute_subject
 from mrisynth_pipeline.imputing.trust import Finding, Light
 
@@ -57,11 +57,9 @@ class Imputation:
         folder, place = Path(folder), Place.of(self.result.subject.subject)
         check_writable(folder)
         write_description(folder, self._model)
-        (folder / place.folder).mkdir(parents=True, exist_ok=True)
-        sources = [Path(source["path"]).absolute() for source in self.result.subject.sources.values()]
-        written = write_derivatives(
-            self.result, place, folder / place.folder, self._model, self._how, sources[0].parent
-        )
+        origin = Path(self.result.subject.sources[self.result.inputs[0]]["path"]).absolute().parent
+        order = Order(self._model, self._how, origin, folder, pages=False)
+        _, written = write_results(self.result, place, "", order)
         return [folder / place.folder / name for files in written.values() for name in files.values()]
 
 

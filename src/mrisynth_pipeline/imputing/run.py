@@ -164,7 +164,7 @@ def _attempt(subject: OwnSubject, ahead: Outcome, order: Order) -> Outcome:
         result = impute_subject(
             subject.subject, subject.scans, subject.registered, order.model, order.how, told_of(subject)
         )
-        return _write(result, place_of(subject), ahead.fingerprint, order)
+        return write_results(result, place_of(subject), ahead.fingerprint, order)[0]
     except InputError as error:
         reason = str(error)
     except Exception as error:  # one subject must not cost the others theirs
@@ -177,8 +177,20 @@ def _attempt(subject: OwnSubject, ahead: Outcome, order: Order) -> Outcome:
     return Outcome(subject.subject, FAILED, ahead.inputs, ahead.imputed, reason=reason)
 
 
-def _write(result: ImputedSubject, place: Place, own: str, order: Order) -> Outcome:
-    """All files of a subject into a hidden folder, then into place, then the record."""
+def write_results(
+    result: ImputedSubject, place: Place, own: str, order: Order
+) -> tuple[Outcome, dict[str, dict[str, str]]]:
+    """All files of a subject into a hidden folder, then into place, then the record.
+
+    Args:
+        result: What was imputed.
+        place: Where it belongs.
+        own: Fingerprint of what it depends on; "" for results that no later run is to take for its own.
+        order: By which model, how, and where to.
+
+    Returns:
+        The outcome, and contrast → names of its files as :func:`.write_derivatives` has them.
+    """
     hidden = Path(tempfile.mkdtemp(dir=order.output, prefix=f".{place.stem}-"))
     try:
         files = write_derivatives(result, place, hidden, order.model, order.how, order.origin)
@@ -213,6 +225,6 @@ def _write(result: ImputedSubject, place: Place, own: str, order: Order) -> Outc
             files=tuple(target.as_posix() for target in moves.values()),
         )
         write_record(outcome, record)
-        return outcome
+        return outcome, files
     finally:
         shutil.rmtree(hidden, ignore_errors=True)

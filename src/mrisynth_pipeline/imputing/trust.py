@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.exporting.card_text import NOT_FOR_DIAGNOSIS
 from mrisynth_pipeline.reporting.subject_view import Light
 
 LIGHTS: tuple[Light, ...] = ("green", "amber", "red")
 """From good to bad."""
 
-NOT_FOR_DIAGNOSIS = "Imputed by a model, not acquired. For research; not for diagnostic use."
+COMPUTED = f"Imputed by a model, not acquired. {NOT_FOR_DIAGNOSIS}"
+"""What every image says of itself."""
 
 LITTLE_BETTER = 0.8
 """An error of so much of that of a uniform grey is amber, of all of it red. The choice is ours."""

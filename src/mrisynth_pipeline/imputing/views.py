@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mrisynth_pipeline import __version__
+from mrisynth_pipeline.exporting.card_text import training_text
 from mrisynth_pipeline.imputing.parameters import HowToImpute
 from mrisynth_pipeline.imputing.ready_model import ReadyModel
 from mrisynth_pipeline.imputing.subject import ImputedSubject
@@ -29,7 +30,6 @@ def view_of(
         name: subject.volumes[model.modalities.index(name)].astype(np.float32) for name in result.inputs
     }  # fmt: skip
     errors = {name: each.expected_error for name, each in result.imputed.items() if each.expected_error is not None}
-    training = model.card.get("training_data", {})
     return SubjectView(
         subject=subject.subject,
         light=result.light,
@@ -49,8 +49,7 @@ def view_of(
         expected_error=errors,
         model={
             "Method": model.method.name,
-            "Trained on": f"{training.get('subjects', '?')} subjects of {training.get('cohort', 'an unknown cohort')}",
-            "Synthetic training data": "yes" if model.synthetic else "no",
+            "Trained on": training_text(model.card),
             "Date": model.card.get("date", ""),
             "Trained by": model.card.get("software", ""),
             "Identity": model.identity[:16],
