@@ -66,12 +66,9 @@ def _paragraphs(card: Mapping[str, Any], name: str) -> Iterator[str]:
     yield f"```console\nmrisynth impute SCANS --output OUT --model {name}\n```"
     yield (
         "```python\n"
-        "from pathlib import Path\n"
-        "from mrisynth_pipeline.models.door import impute_volume\n"
-        "from mrisynth_pipeline.models.packaging import load_model\n"
-        "# volumes: float32 [modality, z, y, x] in [0, 1]; available: bool [modality]\n"
-        f'method = load_model(Path("{name}")).network\n'
-        "imputed = impute_volume(method, volumes, available)\n"
+        "from mrisynth_pipeline import load_model\n"
+        f'made = load_model("{name}").impute({{"{contrasts[0]}": "{contrasts[0]}.nii.gz"}})\n'
+        'made.save("OUT")  # made.images, made.expected_errors, made.light, made.summary\n'
         "```"
     )
     yield "## Facts"
