@@ -20,6 +20,7 @@ from mrisynth_pipeline.imputing.parameters import HowToImpute
 from mrisynth_pipeline.imputing.ready_model import ReadyModel
 from mrisynth_pipeline.imputing.trust import MANY_NOTES, Finding, Light, Trust, judge, summary_sentence, worst
 from mrisynth_pipeline.metrics.image import volume_scores
+from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.doubt import spread_volume
 from mrisynth_pipeline.models.planes import impute_in_planes
 
@@ -133,7 +134,7 @@ def impute_subject(
     volumes, mask = torch.from_numpy(prepared.volumes.astype(np.float32)), prepared.mask
     available = torch.tensor(prepared.present)
     spacing = model.preprocessing.grid.spacing_mm
-    method = model.method.to(_device(how.device))
+    method = model.method.to(usable_device(how.device))
     made = impute_in_planes(method, volumes, available, how.planes, spacing, how.batch_size)
     clock.lap("impute")
     spread = spread_volume(method, volumes, available, how.n_samples, how.batch_size) if how.doubt else None
@@ -211,13 +212,6 @@ def _scores(
     if truth is None:
         return None
     return volume_scores(torch.from_numpy(volume), torch.from_numpy(truth), torch.from_numpy(mask))
-
-
-def _device(wish: str) -> torch.device:
-    """The device named, or for ``auto`` a GPU where there is one."""
-    if wish == "cuda" and not torch.cuda.is_available():
-        raise InputError("impute.device=cuda", "there is no GPU that torch can use", "Take auto or cpu")
-    return torch.device("cuda" if wish != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 class _Clock:

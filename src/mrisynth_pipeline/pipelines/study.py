@@ -126,10 +126,3 @@ def model_card(study: dict[str, Any], trained_on: list[str], needs: str = "", **
 def parameter_count(network: torch.nn.Module) -> int:
     """Number of weights."""
     return sum(weight.numel() for weight in network.parameters())
-
-
-def usable_device(wish: str) -> torch.device:
-    """The device named, or for ``auto`` a GPU where there is one."""
-    if wish == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(wish)

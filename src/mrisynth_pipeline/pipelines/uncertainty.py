@@ -16,11 +16,12 @@ from mrisynth_pipeline.evaluation.uncertainty import (
     score_uncertainty,
 )
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
+from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.door import SamplingImputer
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.examples import example_subjects
 from mrisynth_pipeline.pipelines.products import marked
-from mrisynth_pipeline.pipelines.study import complete_subjects, usable_device
+from mrisynth_pipeline.pipelines.study import complete_subjects
 
 
 def score_doubt(

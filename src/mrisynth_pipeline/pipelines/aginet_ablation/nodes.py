@@ -21,10 +21,11 @@ from mrisynth_pipeline.metrics.misalignment import NONE
 from mrisynth_pipeline.metrics.robustness import summarise_robustness
 from mrisynth_pipeline.metrics.statistics import summarise_scores
 from mrisynth_pipeline.models.aginet import AGINet, AGINetArchitecture
+from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.aginet_ablation.parameters import AblationParameters, settings_of
 from mrisynth_pipeline.pipelines.folds import folds_of
-from mrisynth_pipeline.pipelines.study import complete_subjects, training_identity, usable_device
+from mrisynth_pipeline.pipelines.study import complete_subjects, training_identity
 from mrisynth_pipeline.pipelines.translation import build_network, train_translator
 from mrisynth_pipeline.pipelines.trials import Trial, run_trials
 from mrisynth_pipeline.reporting.ablation import FULL, PLAIN, ablation_page, ablation_tables, ablation_verdict

@@ -12,10 +12,11 @@ from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
 from mrisynth_pipeline.models.codebrain import CodeBrainAutoencoder
+from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.examples import case_name, shown_cases
 from mrisynth_pipeline.pipelines.products import marked
-from mrisynth_pipeline.pipelines.study import ANY_CONTRAST, complete_subjects, model_card, usable_device
+from mrisynth_pipeline.pipelines.study import ANY_CONTRAST, complete_subjects, model_card
 from mrisynth_pipeline.sampling.slices import telling_slice
 
 logger = logging.getLogger(__name__)

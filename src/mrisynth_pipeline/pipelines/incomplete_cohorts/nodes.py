@@ -16,6 +16,7 @@ from mrisynth_pipeline.evaluation.harness import score_cohort, through_the_door
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.incomplete import summarise_incomplete
+from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel, load_model
 from mrisynth_pipeline.pipelines.examples import example_subjects, missing_channel
 from mrisynth_pipeline.pipelines.folds import folds_of
@@ -23,7 +24,7 @@ from mrisynth_pipeline.pipelines.incomplete import hide_scans
 from mrisynth_pipeline.pipelines.incomplete_cohorts.parameters import IncompleteCohortsParameters, settings_of
 from mrisynth_pipeline.pipelines.methods import BASELINES
 from mrisynth_pipeline.pipelines.recipes import RECIPES
-from mrisynth_pipeline.pipelines.study import complete_subjects, training_identity, usable_device
+from mrisynth_pipeline.pipelines.study import complete_subjects, training_identity
 from mrisynth_pipeline.pipelines.trials import Trial, run_trials
 from mrisynth_pipeline.reporting.incomplete import OURS, incomplete_page, incomplete_tables, incomplete_verdict
 from mrisynth_pipeline.sampling.slices import telling_slice

@@ -10,10 +10,10 @@ from mrisynth_pipeline.evaluation.anatomy import collect_codes, score_swaps, swa
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.evaluation.reconstruction import count_codes, score_reconstructions
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
+from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.examples import example_subjects
 from mrisynth_pipeline.pipelines.products import marked
-from mrisynth_pipeline.pipelines.study import usable_device
 
 METHOD = "neuroquant"
 

@@ -13,13 +13,14 @@ from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.codes import summarise_codes
 from mrisynth_pipeline.metrics.comparison import compare_methods
 from mrisynth_pipeline.metrics.reconstruction import BRAIN, summarise_reconstructions
+from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.neuroquant import NeuroQuantArchitecture
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.folds import folds_of
 from mrisynth_pipeline.pipelines.neuroquant.training import train_anatomical_autoencoder
 from mrisynth_pipeline.pipelines.neuroquant_ablation.parameters import NeuroQuantAblationParameters, settings_of
 from mrisynth_pipeline.pipelines.neuroquant_ablation.training import train_vqvae
-from mrisynth_pipeline.pipelines.study import training_identity, usable_device
+from mrisynth_pipeline.pipelines.study import training_identity
 from mrisynth_pipeline.pipelines.trials import Trial, run_trials
 from mrisynth_pipeline.reporting.autoencoders import (
     JOINT,

@@ -15,11 +15,11 @@ from mrisynth_pipeline.imaging.intensity import IntensityMap, typical_map
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.expected_error import ExpectedError
 from mrisynth_pipeline.metrics.reliability import summarise_expected_errors
+from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.figures import empty_figure
 from mrisynth_pipeline.pipelines.methods import SKIPPED
 from mrisynth_pipeline.pipelines.products import marked, may_lack
-from mrisynth_pipeline.pipelines.study import usable_device
 from mrisynth_pipeline.reporting.expected_error_charts import expected_error_figure
 from mrisynth_pipeline.sampling.availability import parse_subset
 

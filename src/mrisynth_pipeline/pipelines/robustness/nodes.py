@@ -21,9 +21,10 @@ from mrisynth_pipeline.evaluation.realignment import register_cases
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.misalignment import shown_case
+from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.products import marked, may_lack
-from mrisynth_pipeline.pipelines.study import complete_subjects, usable_device
+from mrisynth_pipeline.pipelines.study import complete_subjects
 from mrisynth_pipeline.sampling.availability import parse_subset
 from mrisynth_pipeline.sampling.slices import telling_slice
 

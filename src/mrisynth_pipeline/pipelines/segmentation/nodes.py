@@ -12,6 +12,7 @@ from mrisynth_pipeline.evaluation.downstream import COLUMNS, score_downstream, s
 from mrisynth_pipeline.evaluation.harness import Predict, through_the_door
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
+from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.models.segmenter import Segmenter
 from mrisynth_pipeline.pipelines.examples import example_subjects, missing_channel
@@ -25,7 +26,6 @@ from mrisynth_pipeline.pipelines.study import (
     segmentation_obstacle,
     trackers,
     training_identity,
-    usable_device,
 )
 from mrisynth_pipeline.sampling.patches import PatchDataset
 from mrisynth_pipeline.sampling.slices import telling_slice
