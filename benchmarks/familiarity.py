@@ -1,7 +1,7 @@
 """In what are subjects unlike the training subjects of a model?
 
-    python benchmarks/familiarity.py data/06_models/codebrain/model data/05_model_input --train a,b --new c,d
-    python benchmarks/familiarity.py … --new sub-01,sub-02 --others elsewhere/05_model_input
+python benchmarks/familiarity.py data/06_models/codebrain/model data/05_model_input --train a,b --new c,d
+python benchmarks/familiarity.py … --new sub-01,sub-02 --others elsewhere/05_model_input
 """
 
 import argparse

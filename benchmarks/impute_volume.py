@@ -2,8 +2,8 @@
 
     python benchmarks/impute_volume.py [--data-dir data] [--model codebrain]
 
-Needs the project's demo (`make demo`): one of its patients, as from the scanner, is resampled to that grid. The FLAIR is
-left out and imputed. Reported are wall seconds and the peak memory of the command, with and without doubt and planes.
+Needs the project's demo (`make demo`): one of its patients, as from the scanner, is resampled to that grid. The FLAIR
+is left out and imputed. Reported are wall seconds and the peak memory of the command, with and without doubt and planes.
 """
 
 import argparse
