@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mrisynth_pipeline.cohorts.archives.scan_files import ScanFile
 from mrisynth_pipeline.cohorts.checking import check_files
-from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.integrity import sentence
 from mrisynth_pipeline.cohorts.modalities import BRAIN_MASK, DISPLAY_NAMES, SEGMENTATION
 from mrisynth_pipeline.cohorts.subject_checks import CheckedScan, looks_registered
@@ -90,8 +89,6 @@ def find_own_scans(
         logger.warning("%s", line)
     who = {file.subject: (file.patient, file.session) for file in own.files}
     subjects = sorted(who.keys() | remarks.keys() | notes.keys())
-    if not subjects:
-        raise _nothing_usable(given, own.unused.get("", []))
     return [
         _own_subject(
             name, *who.get(name, (name, "")), members[name], modalities, name in ready, remarks[name], notes[name]
@@ -140,11 +137,6 @@ def _no_scan(subject: str, modalities: Sequence[str], reasons: Sequence[str]) ->
     more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
     problem = f"{subject}: has no usable scan of what the model knows ({_named(modalities)})"
     return f"{problem}: {shown}{more}" if shown else f"{problem}. Hand in at least one"
-
-
-def _nothing_usable(given: OwnScans, reasons: Sequence[str]) -> InputError:
-    problem = f"none of {len(reasons)} scan files there says its contrast, the first: {reasons[0] if reasons else ''}"
-    return InputError(given.input or "INPUT", problem.rstrip("."), 'Say what they are: --names "*pattern*=t1"')
 
 
 def _named(modalities: Sequence[str]) -> str:
