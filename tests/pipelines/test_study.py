@@ -19,7 +19,6 @@ from mrisynth_pipeline.pipelines.study import (
     model_card,
     seed_training,
     training_identity,
-    usable_device,
 )
 
 RAW_COHORT = {"name": "brats", "modalities": ["t1", "t2"], "registered": True, "phantom": False}
@@ -167,10 +166,6 @@ class TestTraining:
         assert card["intensity"] == study["intensity"]
         assert card["validation"] == {"val_psnr": 20.0}
         assert "Not for diagnostic use" in card["intended_use"]
-
-    def test_a_device_that_is_named_is_taken(self):
-        assert usable_device("cpu") == torch.device("cpu")
-        assert usable_device("auto").type in {"cpu", "cuda"}
 
 
 class TestScoring:
