@@ -1,5 +1,7 @@
 """One subject through the whole of it, with a linear regression as the method."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from mrisynth_pipeline.imputing.native import slope, to_own_space
 from mrisynth_pipeline.imputing.parameters import HowToImpute
 from mrisynth_pipeline.imputing.ready_model import open_model
 from mrisynth_pipeline.imputing.subject import impute_subject, plan
+from mrisynth_pipeline.models.resunet import ResUNet
 
 UNITS = IntensityMap((0.0, 2000.0), (0.0, 1.0))
 
@@ -76,6 +79,13 @@ class TestOnTheModelGrid:
         result = impute_subject("a", {"t1": scans["t1"]}, True, model, HowToImpute(doubt=False))
         assert {each.trust.expected for each in result.imputed.values()} == {None}
         assert result.light != "green"
+
+    @pytest.mark.parametrize(("planes", "remarked"), [("axial", True), ("three", False), ("auto", False)])
+    def test_other_planes_than_the_calibration_had_are_remarked_on(self, model, scans, planes, remarked):
+        by_slices = replace(model, method=ResUNet(model.modalities, {"widths": (4, 8)}).eval())
+        result = impute_subject("a", {"t1": scans["t1"]}, True, by_slices, HowToImpute(planes=planes))
+        sentences = [finding.sentence for finding in result.findings]
+        assert any("expected error is that of three planes" in each for each in sentences) == remarked
 
     def test_thick_slices_are_found_strange(self, model, lab, tmp_path):
         anat = lab({"01": ("t1",)}, affine=np.diag([6.0, 6.0, 12.0, 1.0])) / "sub-01" / "anat"

@@ -13,6 +13,7 @@ from mrisynth_pipeline.exporting.reading import load_imputer
 from mrisynth_pipeline.imaging.intensity import IntensityMap
 from mrisynth_pipeline.imaging.intensity_methods import Standard
 from mrisynth_pipeline.imaging.parameters import PreprocessingParameters
+from mrisynth_pipeline.imaging.planes import Planes
 from mrisynth_pipeline.metrics.expected_error import ExpectedError
 from mrisynth_pipeline.metrics.familiarity import Familiarity
 from mrisynth_pipeline.models.door import Imputer
@@ -41,6 +42,8 @@ class ReadyModel:
     """Contrast → a typical training scan's map from scanner units to [0, 1]."""
     expected_error: ExpectedError | None
     """From what can be seen of an imputation to the error to expect; ``None``: nobody has calibrated it."""
+    calibrated_planes: Planes | None
+    """Planes that it was calibrated in."""
     familiarity: Familiarity | None
     """What training scans look like; ``None``: nobody has looked."""
 
@@ -71,6 +74,7 @@ def open_model(folder: Path, name: str = "") -> ReadyModel:
     try:
         units = {name: IntensityMap.of(record) for name, record in card.get("units", {}).items()}
         expected = ExpectedError.of(card["doubt"]) if card.get("doubt") else None
+        planes = card["package"]["planes"] if expected else None
         familiarity = Familiarity.of(card["familiarity"]) if card.get("familiarity") else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"has sections that this version does not know ({error})"
@@ -87,6 +91,7 @@ def open_model(folder: Path, name: str = "") -> ReadyModel:
         standard=standard,
         units=units,
         expected_error=expected,
+        calibrated_planes=planes,
         familiarity=familiarity,
     )
 

@@ -22,7 +22,7 @@ from mrisynth_pipeline.imputing.trust import MANY_NOTES, Finding, Light, Trust, 
 from mrisynth_pipeline.metrics.image import volume_scores
 from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.doubt import spread_volume
-from mrisynth_pipeline.models.planes import impute_in_planes
+from mrisynth_pipeline.models.planes import impute_in_planes, uses_three_planes
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,15 @@ def _findings(prepared: Subject, model: ReadyModel, method: Any, how: HowToImput
         found.append(Finding("warning", "", f"{sentence}."))
     for sentence in filter(None, str(prepared.quality.get("warnings", "")).split("; ")):
         found.append(Finding("warning", "", f"{sentence[0].upper()}{sentence[1:]}."))
+    if how.doubt and model.calibrated_planes is not None:
+        spacing = model.preprocessing.grid.spacing_mm
+        three, were_three = (
+            uses_three_planes(method, planes, spacing) for planes in (how.planes, model.calibrated_planes)
+        )
+        if three != were_three:
+            ways = ("axial slices", "three planes") if were_three else ("three planes", "axial slices")
+            sentence = f"Imputed in {ways[0]}, while the expected error is that of {ways[1]}: it may differ"
+            found.append(Finding("note", "", f"{sentence}."))
     if model.familiarity is None:
         sentence = "Whether these scans look like those that the model was trained on is not known: it is no package"
         return [*found, Finding("note", "", f"{sentence}.")]
