@@ -116,7 +116,7 @@ class TestPipelines:
     def test_the_default_run_is_the_sum_of_the_named_pipelines(self, registered):
         named = {node.name for name in DEFAULT for node in registered[name].nodes}
         packaged = {node.name for node in registered["packaging"].nodes if node.namespace == two_stage_method()}
-        assert len(packaged) == 4
+        assert len(packaged) == 2
         assert {node.name for node in registered["__default__"].nodes} == named | packaged
 
     def test_all_free_inputs_of_the_default_run_are_folders_parameters_or_run_times(self, registered):

@@ -14,12 +14,9 @@ from mrisynth_pipeline.metrics.familiarity import Familiarity
 from mrisynth_pipeline.models.baselines import LinearRegression
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.methods import SKIPPED
-from mrisynth_pipeline.pipelines.packaging.nodes import (
-    draw_package,
-    prepare_package,
-    score_package,
-    summarise_package,
-)
+from mrisynth_pipeline.pipelines.packaging.nodes import prepare_package, score_package
+from mrisynth_pipeline.pipelines.reporting.doubt import draw_expected_errors
+from mrisynth_pipeline.pipelines.reporting.summaries import summarise_expected_error
 
 THREE = ("t1", "t2", "pd")
 PARAMETERS = PackagingParameters(n_samples=2, slices=4, inputs=("t1", "t1+t2"))
@@ -60,19 +57,21 @@ def test_scores_summary_and_figure_are_of_the_test_subjects(model, trio, describ
     scores = score_package(package, described, trio, PARAMETERS, EVALUATION)
     assert scores.attrs["study"] == described["fingerprint"]
     assert set(scores["subject"]) == {"d", "e"}
-    summary = summarise_package(scores)
-    assert list(summary) == ["doubtful"]
-    assert summary["doubtful"]["subjects"] == 2
-    assert len(draw_package(summary).axes) == 2
+    summary = summarise_expected_error(described, scores, None)
+    assert list(summary["methods"]) == ["doubtful"]
+    assert summary["methods"]["doubtful"]["subjects"] == 2
+    [(name, figure)] = draw_expected_errors(summary).items()
+    assert (name, len(figure.axes)) == ("doubtful", 2)
+    assert SKIPPED in summarise_expected_error(described | {"fingerprint": "of other scans"}, scores)
 
 
 def test_without_validation_subjects_the_doubt_is_not_calibrated_and_says_so(model, trio, described, caplog):
     package = prepare_package(model, described | {"validation": []}, trio, PARAMETERS, EVALUATION)
     assert not any(ExpectedError.of(package.card["doubt"]).covers(name) for name in THREE)
     assert "not calibrated" in caplog.text
-    summary = summarise_package(score_package(package, described, trio, PARAMETERS, EVALUATION))
+    summary = summarise_expected_error(described, score_package(package, described, trio, PARAMETERS, EVALUATION))
     assert SKIPPED in summary
-    assert draw_package(summary).texts
+    assert draw_expected_errors(summary)["none"].texts
 
 
 @pytest.mark.parametrize("fingerprint", [None, "of other scans"])

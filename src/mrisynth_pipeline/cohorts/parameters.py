@@ -86,6 +86,9 @@ class PhantomParameters(Parameters):
     """Share of scans left out at random; every subject keeps at least one MR scan, and its ultrasound."""
     seed: int = 2026
     """Seed of the whole cohort; each subject depends on (seed, subject number) alone."""
+    workers: int | None = Field(None, ge=1)
+    """Processes, each with one subject at a time and up to 2 GB (at 1 mm); ``None`` uses every core, 1 stays in this
+    process. Changes no image."""
 
 
 class SplitParameters(Parameters):

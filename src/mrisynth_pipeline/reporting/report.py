@@ -14,6 +14,7 @@ from mrisynth_pipeline.reporting.anatomy import (
     swap_table,
     swap_verdict,
 )
+from mrisynth_pipeline.reporting.expected_error import expected_error_table, expected_error_verdict
 from mrisynth_pipeline.reporting.glossary import GLOSSARY
 from mrisynth_pipeline.reporting.page import render_page
 from mrisynth_pipeline.reporting.pictures import picture
@@ -51,7 +52,9 @@ COHORT_NAMES = {
 }
 """Kind of a cohort → its name in the report."""
 
-Section = Literal["results", "examples", "segmentation", "codes", "uncertainty", "robustness", "training", "cohort"]
+Section = Literal[
+    "results", "examples", "segmentation", "codes", "expected", "uncertainty", "robustness", "training", "cohort"
+]
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,10 @@ class ReportContext:
     """Generative method → ``uncertainty``, ``temperature`` and, where there is one, ``latent``, each a summary."""
     uncertainty_absent: str = "No generative method was asked how sure it is."
     """Why there is no ``uncertainty``."""
+    expected_error: Mapping | None = None
+    """Packaged method → from ``summarise_expected_errors``."""
+    expected_error_absent: str = "No package was calibrated and measured."
+    """Why there is no ``expected_error``."""
     figures: Sequence[ReportFigure] = ()
     """Figures, in the order of their sections."""
     cohort_summary: Mapping | None = None
@@ -149,6 +156,8 @@ def render_report(context: ReportContext) -> str:
         else [],
         codebook_words=_codebook_words(context.codebook) if context.codebook else [],
         codebook_tables=_codebook_tables(context.codebook) if context.codebook else [],
+        expected_words=expected_error_verdict(context.expected_error) if context.expected_error else [],
+        expected_table=expected_error_table(context.expected_error) if context.expected_error else None,
         uncertainty_title=section_title(list(context.uncertainty or ())),
         uncertainty_words=_uncertainty_words(context.uncertainty) if context.uncertainty else [],
         uncertainty_tables=_uncertainty_tables(context.uncertainty) if context.uncertainty else [],

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.calibration import fit_expected_error, score_expected_error
@@ -14,13 +13,9 @@ from mrisynth_pipeline.evaluation.parameters import EvaluationParameters, Packag
 from mrisynth_pipeline.imaging.intensity import IntensityMap, typical_map
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.expected_error import ExpectedError
-from mrisynth_pipeline.metrics.reliability import summarise_expected_errors
 from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel
-from mrisynth_pipeline.pipelines.figures import empty_figure
-from mrisynth_pipeline.pipelines.methods import SKIPPED
 from mrisynth_pipeline.pipelines.products import marked, may_lack
-from mrisynth_pipeline.reporting.expected_error_charts import expected_error_figure
 from mrisynth_pipeline.sampling.availability import parse_subset
 
 logger = logging.getLogger(__name__)
@@ -92,21 +87,6 @@ def score_package(
     return marked(
         score_expected_error(method, doubt, subjects, study["test"], parameters, evaluation.batch_size), study
     )
-
-
-def summarise_package(scores: pd.DataFrame) -> dict[str, Any]:
-    """Sparsification and reliability on test subjects under the method's name, for MLflow; or why there is none."""
-    if scores.empty:
-        return {SKIPPED: "there is no calibrated package, or no test subject to measure it on"}
-    return {str(method): summarise_expected_errors(part) for method, part in scores.groupby("method")}
-
-
-def draw_package(summary: dict[str, Any]) -> Figure:
-    """Error left when the most doubtful voxels are set aside, and measured against expected error."""
-    if SKIPPED in summary:
-        return empty_figure(summary[SKIPPED])
-    [found] = summary.values()
-    return expected_error_figure(found)
 
 
 def _units(study: dict[str, Any], subjects: SubjectStore) -> dict[str, dict[str, Sequence[float]]]:

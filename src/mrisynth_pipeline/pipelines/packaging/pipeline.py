@@ -3,12 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from mrisynth_pipeline.pipelines.methods import TRAINED
-from mrisynth_pipeline.pipelines.packaging.nodes import (
-    draw_package,
-    prepare_package,
-    score_package,
-    summarise_package,
-)
+from mrisynth_pipeline.pipelines.packaging.nodes import prepare_package, score_package
 
 
 def packaging_template(method: str) -> Pipeline:
@@ -18,8 +13,6 @@ def packaging_template(method: str) -> Pipeline:
         [
             Node(prepare_package, ["model", *shared], "package", name="prepare_package"),
             Node(score_package, ["package", *shared], "doubt_scores", name="score_package"),
-            Node(summarise_package, "doubt_scores", "doubt_summary", name="summarise_package"),
-            Node(draw_package, "doubt_summary", "doubt_figure", name="draw_package"),
         ],
         namespace=method,
         inputs={"study", "subjects"},

@@ -27,5 +27,5 @@ def provide_phantom(cohort: CohortParameters, phantom: PhantomParameters, phanto
     # The phantom is "as from the scanner" unless it is asked to be otherwise.
     registered = cohort.registered is True
     raw_dir = phantom_folder / (f"{phantom.layout}-registered" if registered else phantom.layout)
-    fabricate_cohort(phantom, registered, raw_dir, workers=os.cpu_count() or 1)
+    fabricate_cohort(phantom, registered, raw_dir, workers=phantom.workers or os.cpu_count() or 1)
     return {"layout": phantom.layout, "raw_dir": portable(raw_dir), "registered": registered}

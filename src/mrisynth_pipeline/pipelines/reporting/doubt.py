@@ -1,4 +1,4 @@
-"""Figures on how sure the generative methods are."""
+"""Figures on how sure the generative methods are, and on what error is to be expected of packaged ones."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from mrisynth_pipeline.pipelines.figures import empty_figure
 from mrisynth_pipeline.pipelines.methods import GENERATIVE, SKIPPED
 from mrisynth_pipeline.pipelines.products import may_lack
 from mrisynth_pipeline.reporting.doubt_grids import doubt_grid, latent_grid, subset_grid
+from mrisynth_pipeline.reporting.expected_error_charts import expected_error_figure
 from mrisynth_pipeline.reporting.style import method_label
 from mrisynth_pipeline.reporting.uncertainty_charts import (
     deviation_by_inputs,
@@ -75,6 +76,13 @@ def draw_doubt(
             pictures = {name.partition("/")[2]: image for name, image in colours.items()}
             figures[f"{method}_colours"] = latent_grid(pictures, subject=subject)
     return figures
+
+
+def draw_expected_errors(summary: dict[str, Any]) -> dict[str, Figure]:
+    """Of every packaged method: error left without the most doubtful voxels, and measured against expected error."""
+    if SKIPPED in summary:
+        return {"none": empty_figure(summary[SKIPPED])}
+    return {method: expected_error_figure(found) for method, found in summary["methods"].items()}
 
 
 def _grids(slices: dict[str, np.ndarray], study: dict[str, Any], subjects: SubjectStore) -> dict[str, Figure]:

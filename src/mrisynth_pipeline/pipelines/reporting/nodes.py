@@ -40,6 +40,11 @@ CAPTIONS: dict[str, tuple[Section, str | Mapping[str, str]]] = {
         },
     ),
     "uncertainty_figures": ("uncertainty", DOUBT_CAPTIONS),
+    "expected_error_figures": (
+        "expected",
+        "{method}. Left: error left when the most doubtful voxels are set aside, mean over scans. Right: measured "
+        "against expected error, voxels in ten bins; on the diagonal what is said is what comes.",
+    ),
     "robustness_figures": (
         "robustness",
         {
@@ -72,6 +77,7 @@ def write_report(
     robustness: dict[str, Any],
     codebook: dict[str, Any],
     uncertainty: dict[str, Any],
+    expected_error: dict[str, Any],
     manifest_summary: dict[str, Any],
     split: dict[str, Any],
     index: pd.DataFrame,
@@ -98,6 +104,8 @@ def write_report(
             codebook=None if SKIPPED in codebook else codebook,
             uncertainty=None if SKIPPED in uncertainty else uncertainty["methods"],
             uncertainty_absent=_sentence(uncertainty.get(SKIPPED, "")),
+            expected_error=None if SKIPPED in expected_error else expected_error["methods"],
+            expected_error_absent=_sentence(expected_error.get(SKIPPED, "")),
             figures=[figure for name, content in figures.items() for figure in _figures(name, content)],
             cohort_summary=manifest_summary,
             failed_subjects=failed.to_dict("records"),

@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.methods import GENERATIVE, METHODS
-from mrisynth_pipeline.pipelines.reporting.doubt import draw_doubt
+from mrisynth_pipeline.pipelines.methods import GENERATIVE, METHODS, TRAINED
+from mrisynth_pipeline.pipelines.reporting.doubt import draw_doubt, draw_expected_errors
 from mrisynth_pipeline.pipelines.reporting.drawing import (
     CURVES,
     draw_code_usage,
@@ -22,6 +22,7 @@ from mrisynth_pipeline.pipelines.reporting.summaries import (
     summarise_doubt,
     summarise_downstream,
     summarise_evaluation,
+    summarise_expected_error,
     summarise_misalignment,
 )
 
@@ -36,6 +37,7 @@ FIGURES = (
     "example_segmentations",
     "codebook_figures",
     "uncertainty_figures",
+    "expected_error_figures",
     "robustness_figures",
 )
 """Figures of the report; their sections and captions stand in ``nodes.py``."""
@@ -94,6 +96,12 @@ def create_pipeline(**_: object) -> Pipeline:
             "uncertainty_summary",
             name="summarise_doubt",
         ),
+        Node(
+            summarise_expected_error,
+            ["study", *(f"{m}.doubt_scores" for m in TRAINED)],
+            "expected_error_summary",
+            name="summarise_expected_error",
+        ),
     ]
     figures = [
         Node(draw_curves, ["evaluation_summary", *HISTORIES], "training_curves", name="draw_training_curves"),
@@ -134,6 +142,7 @@ def create_pipeline(**_: object) -> Pipeline:
             "uncertainty_figures",
             name="draw_doubt",
         ),
+        Node(draw_expected_errors, "expected_error_summary", "expected_error_figures", name="draw_expected_errors"),
         Node(
             draw_robustness,
             [
@@ -160,6 +169,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 "robustness": "robustness_summary",
                 "codebook": "codebook_summary",
                 "uncertainty": "uncertainty_summary",
+                "expected_error": "expected_error_summary",
                 "manifest_summary": "manifest_summary",
                 "split": "split_summary",
                 "index": "preprocessing_index",

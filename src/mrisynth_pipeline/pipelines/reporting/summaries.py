@@ -10,6 +10,7 @@ from mrisynth_pipeline.metrics.anatomy import summarise_anatomy
 from mrisynth_pipeline.metrics.codes import summarise_codes
 from mrisynth_pipeline.metrics.latent import summarise_latent
 from mrisynth_pipeline.metrics.reconstruction import summarise_reconstructions, summarise_swaps
+from mrisynth_pipeline.metrics.reliability import summarise_expected_errors
 from mrisynth_pipeline.metrics.robustness import summarise_robustness
 from mrisynth_pipeline.metrics.segmentation_statistics import summarise_segmentation
 from mrisynth_pipeline.metrics.statistics import summarise_scores
@@ -112,6 +113,19 @@ def summarise_doubt(
         return {"methods": methods}
     names = ",".join(GENERATIVE)
     return {SKIPPED: f"no generative method has been asked how sure it is (kedro run --pipelines {names},reporting)"}
+
+
+@may_lack("*.doubt_scores")
+def summarise_expected_error(study: dict[str, Any], *scores: pd.DataFrame | None) -> dict[str, Any]:
+    """How well the expected errors of all packaged methods order and predict the errors; or why nothing is known.
+
+    Returns:
+        ``methods``: method → what :func:`~mrisynth_pipeline.metrics.reliability.summarise_expected_errors` says.
+    """
+    tables = of_this_study(study, scores)
+    if not tables:
+        return {SKIPPED: "no package has been calibrated and measured (kedro run --pipelines packaging,reporting)"}
+    return {"methods": {str(table["method"].iloc[0]): summarise_expected_errors(table) for table in tables}}
 
 
 @may_lack("*robustness_scores")
