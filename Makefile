@@ -12,7 +12,7 @@ demo: $(INSTALLED)  ## raw scans to report on the built-in phantom, in minutes
 	$(BIN)/kedro run
 
 test: $(INSTALLED)  ## the test suite
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 lint: $(INSTALLED)  ## style and the house rules
 	$(BIN)/ruff check src tests

@@ -29,6 +29,21 @@ PROJECT = Path(__file__).resolve().parents[1]
 os.environ["DO_NOT_TRACK"] = "true"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For runs in several processes: each takes whole files, for their fixtures' sake.
+
+    All tests that start from the finished project are one such part, so that it is made once; it is the longest and
+    comes first, so that all processes end at about the same time.
+    """
+
+    def from_finished(item: pytest.Item) -> bool:
+        return "finished_project" in item.fixturenames
+
+    items.sort(key=from_finished, reverse=True)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("finished_project" if from_finished(item) else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The repository."""

@@ -76,7 +76,8 @@ def test_a_relative_raw_directory_stays_relative(archive, monkeypatch):
     assert scan_path(manifest.iloc[0], project_dir=archive.parent).is_file()
 
 
-def test_equal_archives_give_equal_manifests_whatever_the_time_and_the_workers(archive, tmp_path):
+def test_equal_archives_give_equal_manifests_whatever_the_time_and_the_workers(archive, tmp_path, monkeypatch):
+    monkeypatch.setattr("mrisynth_pipeline.cohorts.scanning._WORTH_A_PROCESS", 1)
     first = build_manifest("study", "brats", archive)
     shutil.copytree(archive, tmp_path / "copy", copy_function=shutil.copyfile)  # new time stamps
     second = build_manifest("study", "brats", tmp_path / "copy", workers=2)

@@ -1,6 +1,7 @@
 """Checks many scans in parallel processes, one volume per process in memory at any time."""
 
 import logging
+import math
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 _CHUNK = 4
 """Files handed to a process at once: a check takes tenths of a second, so small chunks keep all busy."""
 
+_WORTH_A_PROCESS = 16
+"""Files for which another process is started: one takes seconds to start."""
+
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -31,7 +35,7 @@ def check_scans(tasks: Iterable[ScanTask], workers: int = 1, journal: Path | Non
 
     Args:
         tasks: What to check.
-        workers: Number of processes, each with one thread; 1 checks in this process.
+        workers: Most processes, each with one thread; 1, or few files, are checked in this process.
         journal: File that keeps every check as it comes in, see ``journal.Journal``; ``None`` keeps nothing.
 
     Yields:
@@ -48,7 +52,7 @@ def check_scans(tasks: Iterable[ScanTask], workers: int = 1, journal: Path | Non
     to_do = [task for task, result in zip(tasks, results, strict=True) if result is None]
     if kept and len(to_do) < len(tasks):
         logger.info("%d of %d files are as they were when they were last checked", len(tasks) - len(to_do), len(tasks))
-    fresh = _results(to_do, min(workers, len(to_do)))
+    fresh = _results(to_do, min(workers, math.ceil(len(to_do) / _WORTH_A_PROCESS)))
     with tqdm(total=len(tasks), desc="Checking scans", unit="scan") as progress:
         for position, task in enumerate(tasks):
             if results[position] is None:
