@@ -98,7 +98,7 @@ def package(tmp_path_factory) -> Path:
         "package": {"version": 1, "planes": "auto"},
         "preprocessing": parameters.result_fields(),
         "units": {name: {"scanner": [0.0, 2000.0], "unit": [0.0, 1.0]} for name in modalities[:2]},
-        "doubt": fit_expected_error(network, store, ["s4", "s5"], packaging).record(),
+        "doubt": fit_expected_error(network, store, ["s4", "s5"], train, packaging).record(),
         "familiarity": fit_familiarity(network, store, train, None).record(),
     }
     save_model(TrainedModel(network.eval(), card), folder / "package")

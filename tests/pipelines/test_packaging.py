@@ -19,7 +19,7 @@ from mrisynth_pipeline.pipelines.reporting.doubt import draw_expected_errors
 from mrisynth_pipeline.pipelines.reporting.summaries import summarise_expected_error
 
 THREE = ("t1", "t2", "pd")
-PARAMETERS = PackagingParameters(n_samples=2, slices=4, inputs=("t1", "t1+t2"))
+PARAMETERS = PackagingParameters(n_samples=2, slices=4, inputs=("t1", "t1+t2"), test_subjects=2)
 EVALUATION = EvaluationParameters(device="cpu")
 
 
@@ -56,7 +56,7 @@ def test_scores_summary_and_figure_are_of_the_test_subjects(model, trio, describ
     package = prepare_package(model, described, trio, PARAMETERS, EVALUATION)
     scores = score_package(package, described, trio, PARAMETERS, EVALUATION)
     assert scores.attrs["study"] == described["fingerprint"]
-    assert set(scores["subject"]) == {"d", "e"}
+    assert set(scores["subject"]) == {"d", "f"}, "evenly spread over three"
     summary = summarise_expected_error(described, scores, None)
     assert list(summary["methods"]) == ["doubtful"]
     assert summary["methods"]["doubtful"]["subjects"] == 2

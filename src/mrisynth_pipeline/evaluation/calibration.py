@@ -1,30 +1,37 @@
-"""The expected error of a method: fitted on validation subjects, measured on test subjects."""
+"""The expected error of a method: fitted on validation and training subjects, measured on test subjects.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+Much of an error belongs to the subject: how bright its vessels are, what its intensities were scaled by. A few
+validation subjects tell little of that. Training subjects tell more, but the weights have seen them: their errors are
+too small on average, if anything. So they are asked too, and scaled up where those of validation subjects are larger.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import GroupKFold
-from torch import Tensor
 
-from mrisynth_pipeline.evaluation.harness import hidden
+from mrisynth_pipeline.evaluation.imputed_scans import (
+    ImputedScan,
+    Subset,
+    calibration_subsets,
+    imputed_scans,
+    subsets_to_ask,
+)
 from mrisynth_pipeline.evaluation.parameters import PackagingParameters
 from mrisynth_pipeline.evaluation.reconstruction import rows_of_subjects
-from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
+from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.boosted_trees import BoostedTrees
-from mrisynth_pipeline.metrics.error_features import depth_mm, feature_names, voxel_features
+from mrisynth_pipeline.metrics.error_features import feature_names
 from mrisynth_pipeline.metrics.expected_error import ExpectedError, TargetError
 from mrisynth_pipeline.metrics.reliability import reliability_columns
 from mrisynth_pipeline.metrics.uncertainty import uncertainty_scores
-from mrisynth_pipeline.models.door import Imputer, impute_volume
-from mrisynth_pipeline.models.doubt import spread_volume
-from mrisynth_pipeline.models.planes import impute_in_planes, uses_three_planes
-from mrisynth_pipeline.sampling.availability import all_subsets, parse_subset, subset_name
-from mrisynth_pipeline.sampling.slices import spread_slices
+from mrisynth_pipeline.models.door import Imputer
+from mrisynth_pipeline.sampling.subjects import evenly_spread
 
 SPREAD, EXPECTED = "spread", "expected_error"
 """What the errors are ordered by, in the table of scores."""
@@ -33,102 +40,22 @@ _FOLDS = 3  # of subjects, whose trees are fitted for the calibration alone
 _BINS = 64  # of equally many voxels each, between which the calibration is interpolated
 
 
-@dataclass(frozen=True)
-class ImputedScan:
-    """One imputed contrast of one subject beside the truth, voxels of the brain in a row.
-
-    Args:
-        subject: Whose.
-        inputs: From what, as ``t1+t2``.
-        target: What.
-        features: ``[feature, voxel]``, see :mod:`mrisynth_pipeline.metrics.error_features`.
-        error: Absolute error in [0, 1].
-        truth: The real contrast.
-        spread: Standard deviation of the method's answers.
-    """
-
-    subject: str
-    inputs: str
-    target: str
-    features: Float[np.ndarray, "feature voxel"]
-    error: Float[np.ndarray, " voxel"]
-    truth: Float[np.ndarray, " voxel"]
-    spread: Float[np.ndarray, " voxel"]
-
-
-def calibration_subsets(names: Sequence[str], modalities: tuple[str, ...]) -> list[Bool[Tensor, " modality"]]:
-    """The subsets that are named; or every contrast alone, and all but one.
-
-    Raises:
-        ValueError: One names an unknown contrast, none, or all of them.
-    """
-    if names:
-        return [parse_subset(name, modalities) for name in names]
-    subsets, n = list(all_subsets(len(modalities))), len(modalities)
-    return [subset for subset in subsets if int(subset.sum()) in (1, n - 1)]
-
-
-def imputed_scans(
-    method: Imputer, file: SubjectFile, parameters: PackagingParameters, batch_size: int
-) -> Iterator[ImputedScan]:
-    """Every subset → missing contrast of a subject that the method covers, at some voxels of some slices.
-
-    Raises:
-        ValueError: ``parameters.inputs`` does not fit the method.
-    """
-    mask, about = file.mask(), file.metadata
-    spacing = np.linalg.norm(np.asarray(about["grid_affine"])[:3, :3], axis=0).tolist()
-    chosen = spread_slices(mask, parameters.slices)
-    depth, inside = depth_mm(mask, spacing)[chosen], mask[chosen]
-    volumes = torch.from_numpy(file.volumes())
-    seen = chosen if method.spatial_dims == 2 else slice(None)  # of its axial slices each is imputed on its own
-    kept = slice(None) if method.spatial_dims == 2 else chosen
-    through = uses_three_planes(method, parameters.planes, spacing)
-    flat = np.flatnonzero(inside)
-    rng = np.random.default_rng([parameters.seed, len(flat)])
-    present, truth = torch.from_numpy(np.asarray(file.present)), volumes[:, chosen].numpy()
-    for subset in calibration_subsets(parameters.inputs, method.modalities):
-        targets = [c for c in (present & ~subset).nonzero()[:, 0].tolist() if method.covers(subset, c)]
-        if not targets or (subset & ~present).any():
-            continue
-        shown = hidden(volumes[:, seen], subset)
-        if through:
-            whole = impute_in_planes(method, hidden(volumes, subset), subset, "three", spacing, batch_size)
-            imputed = whole[:, chosen].numpy()
-        else:
-            imputed = impute_volume(method, shown, subset, batch_size)[:, kept].numpy()
-        spread = spread_volume(method, shown, subset, parameters.n_samples, batch_size, parameters.seed)[
-            :, kept
-        ].numpy()
-        for c in targets:
-            target, have = method.modalities[c], subset.numpy()
-            voxels = rng.permutation(flat)[: parameters.voxels]
-            features = voxel_features(target, method.modalities, imputed[c], spread[c], truth, have, depth, spacing)
-            yield ImputedScan(
-                about["subject"],
-                subset_name(subset.tolist(), method.modalities),
-                target,
-                features.reshape(len(features), -1)[:, voxels],
-                np.abs(imputed[c] - truth[c]).ravel()[voxels],
-                truth[c].ravel()[voxels],
-                spread[c].ravel()[voxels],
-            )
-
-
 def fit_expected_error(
     method: Imputer,
     store: SubjectStore,
-    subjects: Sequence[str],
+    validation: Sequence[str],
+    training: Sequence[str],
     parameters: PackagingParameters,
     batch_size: int = 16,
 ) -> ExpectedError:
-    """Calibrate a method on subjects that it was not trained on.
+    """Calibrate a method.
 
     Args:
         method: In evaluation mode.
         store: The subject files.
-        subjects: Validation subjects, of whom at most ``parameters.subjects`` are taken; with none no contrast is
-            calibrated. One on whom it fails is reported and left out.
+        validation: Subjects that it was not trained on, of whom at most ``parameters.subjects`` are taken; with none no
+            contrast is calibrated. One on whom it fails is reported and left out.
+        training: Subjects that it was trained on, of whom at most ``parameters.training_subjects`` are taken.
         parameters: Which subsets, slices and voxels.
         batch_size: Slices per forward pass of a 2D method.
 
@@ -137,37 +64,60 @@ def fit_expected_error(
         RuntimeError: It fails on every subject.
     """
     calibration_subsets(parameters.inputs, method.modalities)
-    subjects = _askable(method, store, subjects, parameters)[: parameters.subjects]
-    if not subjects:
+    validation = _askable(method, store, validation, parameters)[: parameters.subjects]
+    if not validation:
         return ExpectedError(method.modalities, {}, 0)
+    training = evenly_spread(_askable(method, store, training, parameters), parameters.training_subjects)
+    turns = dict.fromkeys(validation) | {subject: turn for turn, subject in enumerate(training)}
 
     def scans_of(subject: str) -> list[ImputedScan]:
-        return list(imputed_scans(method, store.open(subject), parameters, batch_size))
+        file, turn = store.open(subject), turns[subject]
+        subsets = subsets_to_ask(method, file, parameters)
+        if turn is not None:
+            subsets = _in_turn(subsets, turn, parameters.training_inputs)
+        return list(imputed_scans(method, file, subsets, parameters, batch_size))
 
-    scans = rows_of_subjects(f"Calibrating the doubt of {method.name}", subjects, scans_of)
-    of_target = {name: [scan for scan in scans if scan.target == name] for name in method.modalities}
-    fitted = {
-        target: fit_target(target, method.modalities, some, parameters.seed)
-        for target, some in of_target.items()
-        if some
-    }
-    return ExpectedError(method.modalities, fitted, len({scan.subject for scan in scans}))
+    label = f"Calibrating the doubt of {method.name}"
+    scans = rows_of_subjects(label, list(turns), scans_of)
+    held_out, learned_from = ([scan for scan in scans if scan.subject in part] for part in (validation, training))
+    fitted = {}
+    for target in method.modalities:
+        own, more = ([scan for scan in part if scan.target == target] for part in (held_out, learned_from))
+        if own:
+            fitted[target] = fit_target(target, method.modalities, own, more, parameters.seed)
+    return ExpectedError(method.modalities, fitted, len({scan.subject for scan in held_out}))
 
 
-def fit_target(target: str, modalities: tuple[str, ...], scans: Sequence[ImputedScan], seed: int = 0) -> TargetError:
+def fit_target(
+    target: str,
+    modalities: tuple[str, ...],
+    held_out: Sequence[ImputedScan],
+    learned_from: Sequence[ImputedScan] = (),
+    seed: int = 0,
+) -> TargetError:
     """The model of one contrast: boosted trees of the absolute error, then isotonic regression.
 
     The isotonic regression sees what trees say of subjects that they were not fitted on, where there are two or more:
     on their own subjects trees tell good voxels from bad ones better than they ever will again.
+
+    Args:
+        target: The contrast.
+        modalities: All contrasts in channel order.
+        held_out: Its imputations of validation subjects, at least one.
+        learned_from: Those of training subjects; their errors are scaled up to those of validation subjects with the
+            same inputs, where these are larger on average.
+        seed: Of the trees.
     """
+    scans = [*held_out, *learned_from]
     features = np.concatenate([scan.features for scan in scans], axis=1).T
-    error = np.concatenate([scan.error for scan in scans]).astype(np.float64)
-    trees = BoostedTrees.fitted(features, error, seed)
+    size = np.concatenate([np.full(len(held_out), 1.0), np.full(len(learned_from), _scale(held_out, learned_from))])
+    error = np.concatenate([factor * scan.error.astype(np.float64) for factor, scan in zip(size, scans, strict=True)])
     subject = np.concatenate([np.full(len(scan.error), scan.subject) for scan in scans])
-    uniform = float(np.mean([np.abs(scan.truth - np.median(scan.truth)).mean() for scan in scans]))
-    score, knots = _isotonic(_held_out(trees, features, error, subject, seed), error)
+    trees = BoostedTrees.fitted(features, error, seed)
+    score, knots = _isotonic(_said_by_others(trees, features, error, subject, seed), error)
+    uniform = float(np.mean([np.abs(scan.truth - np.median(scan.truth)).mean() for scan in held_out]))
     model = TargetError(feature_names(target, modalities), trees, score, knots, (0.0, 0.0), uniform)
-    means = [float(model.of_features(scan.features).mean()) for scan in scans]
+    means = [float(model.of_features(scan.features).mean()) for scan in held_out]
     return replace(model, typical=(float(np.median(means)), float(np.quantile(means, 0.9))))
 
 
@@ -185,7 +135,7 @@ def score_expected_error(
         method: In evaluation mode.
         expected: From :func:`fit_expected_error`.
         store: The subject files.
-        subjects: Test subjects, of whom at most ``parameters.test_subjects`` are taken.
+        subjects: Test subjects, of whom at most ``parameters.test_subjects`` are taken, evenly spread.
         parameters: Which subsets and slices.
         batch_size: Slices per forward pass of a 2D method.
 
@@ -198,13 +148,15 @@ def score_expected_error(
     Raises:
         RuntimeError: It fails on every subject.
     """
-    subjects = _askable(method, store, subjects, parameters)[: parameters.test_subjects]
+    subjects = evenly_spread(_askable(method, store, subjects, parameters), parameters.test_subjects)
     if not subjects or not expected.targets:
         return pd.DataFrame({"method": []})
+    turns = {subject: turn for turn, subject in enumerate(subjects)}
 
     def score(subject: str) -> list[dict]:
-        rows = []
-        for scan in imputed_scans(method, store.open(subject), parameters, batch_size):
+        rows, file = [], store.open(subject)
+        subsets = _in_turn(subsets_to_ask(method, file, parameters), turns[subject], parameters.test_inputs)
+        for scan in imputed_scans(method, file, subsets, parameters, batch_size):
             if not expected.covers(scan.target):
                 continue
             identity = {
@@ -227,16 +179,30 @@ def _askable(
     method: Imputer, store: SubjectStore, subjects: Sequence[str], parameters: PackagingParameters
 ) -> list[str]:
     """Those who have all of some set of inputs and a contrast besides; in incomplete cohorts not everyone does."""
-    subsets = calibration_subsets(parameters.inputs, method.modalities)
-
-    def askable(subject: str) -> bool:
-        present = torch.from_numpy(np.asarray(store.open(subject).present))
-        return any(bool((subset <= present).all() and (present & ~subset).any()) for subset in subsets)
-
-    return [subject for subject in subjects if askable(subject)]
+    return [subject for subject in subjects if subsets_to_ask(method, store.open(subject), parameters)]
 
 
-def _held_out(
+def _in_turn(subsets: Sequence[Subset], turn: int, count: int | None) -> list[Subset]:
+    """So many of the subsets; the next turn gets the next ones, so that many subjects together get all."""
+    if count is None or count >= len(subsets):
+        return list(subsets)
+    return [subsets[(turn * count + step) % len(subsets)] for step in range(count)]
+
+
+def _scale(held_out: Sequence[ImputedScan], learned_from: Sequence[ImputedScan]) -> float:
+    """How much larger errors of validation subjects are than those of training subjects with the same inputs.
+
+    At least 1: only chance makes them smaller.
+    """
+    means: dict[str, list[float]] = defaultdict(list)
+    for scan in held_out:
+        means[scan.inputs].append(float(scan.error.mean()))
+    both = [scan for scan in learned_from if scan.inputs in means]
+    known = sum(float(scan.error.mean()) for scan in both)
+    return max(1.0, sum(float(np.mean(means[scan.inputs])) for scan in both) / known) if known else 1.0
+
+
+def _said_by_others(
     trees: BoostedTrees,
     features: Float[np.ndarray, "voxel feature"],
     error: Float[np.ndarray, " voxel"],
@@ -248,21 +214,26 @@ def _held_out(
     if folds < 2:
         return trees.predict(features)
     said = np.empty(len(error), dtype=np.float32)
-    for rest, held_out in GroupKFold(folds).split(features, error, subject):
-        said[held_out] = BoostedTrees.fitted(features[rest], error[rest], seed).predict(features[held_out])
+    for rest, asked in GroupKFold(folds).split(features, error, subject):
+        said[asked] = BoostedTrees.fitted(features[rest], error[rest], seed).predict(features[asked])
     return said
 
 
 def _isotonic(
     score: Float[np.ndarray, " voxel"], error: Float[np.ndarray, " voxel"]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Knots of the calibration: mean scores of bins of equally many voxels, and their mean errors made to rise."""
+    """Knots of the calibration: mean scores of bins of equally many voxels, and their mean errors made to rise.
+
+    Centred isotonic regression (Oron and Flournoy, 2017): a flat stretch becomes one knot in its middle, so that the
+    map rises between the first and the last of them and voxels keep the order that the trees give them.
+    """
     bins = np.array_split(np.argsort(score, kind="stable"), min(_BINS, len(score)))
-    middle = np.array([score[part].mean() for part in bins])
+    middle, weight = np.array([score[part].mean() for part in bins]), np.array([len(part) for part in bins], float)
     rising = IsotonicRegression(y_min=0.0).fit_transform(
-        middle, [error[part].mean() for part in bins], sample_weight=[len(part) for part in bins]
+        middle, [error[part].mean() for part in bins], sample_weight=weight
     )
-    ends = np.diff(rising, prepend=np.nan) != 0
-    kept = ends | np.append(ends[1:], True)  # of a flat stretch only its two ends
-    kept &= np.diff(middle, prepend=-np.inf) > 0
-    return tuple(middle[kept].tolist()), tuple(rising[kept].tolist())
+    stretch = np.cumsum(np.diff(rising, prepend=rising[0]) > 0)
+    total = np.bincount(stretch, weights=weight)
+    centre, height = (np.bincount(stretch, weights=weight * values) / total for values in (middle, rising))
+    kept = np.diff(centre, prepend=-np.inf) > 0
+    return tuple(centre[kept].tolist()), tuple(height[kept].tolist())

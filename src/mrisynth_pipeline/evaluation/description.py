@@ -17,6 +17,7 @@ from mrisynth_pipeline.metrics.scan_features import brain_ml, scan_features
 from mrisynth_pipeline.models.door import Imputer, impute_volume
 from mrisynth_pipeline.sampling.availability import all_subsets, subset_name
 from mrisynth_pipeline.sampling.slices import spread_slices
+from mrisynth_pipeline.sampling.subjects import evenly_spread
 
 SLICES = 4
 """Slices on which a 2D method imputes what is there already; fixed, for references and new subjects must agree."""
@@ -73,15 +74,12 @@ def fit_familiarity(
     Raises:
         RuntimeError: Nobody could be described.
     """
-    subjects = list(subjects)
-    if count is not None and count < len(subjects):
-        subjects = [subjects[round(place)] for place in np.linspace(0, len(subjects) - 1, count)]
 
     def describe(subject: str) -> list[dict]:
         file = store.open(subject)
         return [describe_subject(file.volumes(), file.mask(), file.metadata, method, batch_size, every_subset=True)]
 
-    return Familiarity.to(rows_of_subjects("Describing the training scans", subjects, describe))
+    return Familiarity.to(rows_of_subjects("Describing the training scans", evenly_spread(subjects, count), describe))
 
 
 def _unlikeness(

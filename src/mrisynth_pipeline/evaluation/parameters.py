@@ -88,8 +88,15 @@ class PackagingParameters(Parameters):
 
     subjects: int | None = Field(2, ge=1)
     """Most validation subjects on whom the expected error is calibrated; ``None`` takes all."""
-    test_subjects: int | None = Field(2, ge=1)
-    """Most test subjects on whom the calibration is measured; ``None`` takes all."""
+    training_subjects: int | None = Field(8, ge=0)
+    """Most training subjects, evenly spread, that it is calibrated on too: few validation subjects differ too little;
+    ``None`` takes all."""
+    training_inputs: int | None = Field(1, ge=1)
+    """So many of the availability subsets are asked of each of them, in turn; ``None``: all."""
+    test_subjects: int | None = Field(8, ge=1)
+    """Most test subjects, evenly spread, on whom the calibration is measured; ``None`` takes all."""
+    test_inputs: int | None = Field(1, ge=1)
+    """So many of the availability subsets are asked of each of them, in turn; ``None``: all."""
     inputs: tuple[str, ...] = ()
     """Availability subsets of both, such as ``t1+t2``; empty: every contrast alone, and all but one."""
     planes: Planes = "auto"

@@ -59,7 +59,7 @@ def prepare_package(
     method = model.network.to(usable_device(evaluation.device))
     if not study["validation"]:
         logger.warning("No validation subject: the doubt of %s is not calibrated", name)
-    doubt = fit_expected_error(method, subjects, study["validation"], parameters, evaluation.batch_size)
+    doubt = fit_expected_error(method, subjects, study["validation"], study["train"], parameters, evaluation.batch_size)
     familiar = fit_familiarity(method, subjects, study["train"], parameters.reference_subjects, evaluation.batch_size)
     sections = {
         "package": {"version": PACKAGE_VERSION, "planes": parameters.planes},
