@@ -1,5 +1,6 @@
 """A copy of the project to run in, and Kedro's view of the real one."""
 
+import json
 import os
 import shutil
 import sys
@@ -70,7 +71,15 @@ class Configuration:
 def configured(registered: dict[str, Pipeline]) -> Callable[..., Configuration]:
     """The repository's configuration, no hook called; ``configured("brats", {"cohort": {"raw_dir": "there"}})``."""
 
+    made: dict[str, Configuration] = {}  # each takes seconds; looked at, not changed
+
     def configuration(env: str, parameters: dict[str, Any] | None = None) -> Configuration:
+        name = json.dumps([env, parameters], sort_keys=True)
+        if name not in made:
+            made[name] = make(env, parameters)
+        return made[name]
+
+    def make(env: str, parameters: dict[str, Any] | None) -> Configuration:
         loader = OmegaConfigLoader(PROJECT / "conf", env, parameters, **settings.CONFIG_LOADER_ARGS)
         context = settings.CONTEXT_CLASS(
             project_path=PROJECT,

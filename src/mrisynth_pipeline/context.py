@@ -80,6 +80,8 @@ def unknown_groups(parameters: dict[str, Any], known: dict[str, Any]) -> list[st
 class PlainContext(KedroContext):
     """Names the option that is wrong, what is wrong with it and, where one is near, the right name."""
 
+    _groups_are_known: bool = False
+
     @property
     def params(self) -> dict[str, Any]:
         """The parameters, validated by the types of the nodes that take them.
@@ -87,15 +89,19 @@ class PlainContext(KedroContext):
         Raises:
             click.ClickException: If a parameter is wrong; the command line prints it and exits with 1.
         """
-        parameters = self.config_loader["parameters"]
-        problems = unknown_groups(parameters, self._known_groups())
-        problems += model_problems("stage1", SlotParameters, parameters.get("stage1", {}))  # no node takes it
+        problems = [] if self._groups_are_known else self._group_problems(self.config_loader["parameters"])
         if not problems:
+            self._groups_are_known = True  # Kedro asks several times, and reading them takes a second
             try:
                 return super().params
             except ParameterValidationError as error:
-                problems = self._model_problems(parameters) or [str(error)]
+                problems = self._model_problems(self.config_loader["parameters"]) or [str(error)]
         raise click.ClickException("Wrong parameters:\n" + "\n".join(f"  {problem}" for problem in problems))
+
+    def _group_problems(self, parameters: dict[str, Any]) -> list[str]:
+        """What no node's type would find."""
+        problems = unknown_groups(parameters, self._known_groups())
+        return problems + model_problems("stage1", SlotParameters, parameters.get("stage1", {}))  # no node takes it
 
     def _known_groups(self) -> dict[str, Any]:
         """The parameters of ``conf/base``, and what globals can be set from the command line like a parameter."""
