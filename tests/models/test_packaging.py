@@ -64,6 +64,10 @@ def folder(tmp_path):
     return tmp_path / "model"
 
 
+def test_who_may_read_the_card_may_read_the_weights(folder):
+    assert (folder / WEIGHTS).stat().st_mode == (folder / CARD).stat().st_mode
+
+
 def test_a_folder_without_a_card_is_no_model(tmp_path):
     with pytest.raises(InputError, match=r"holds no model_card\.json"):
         load_model(tmp_path)

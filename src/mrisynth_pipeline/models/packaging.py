@@ -69,6 +69,7 @@ def save_model(model: TrainedModel, folder: Path) -> None:
         save_file(state, temporary / WEIGHTS)
         full_card = {"network": network.name, "construction": network.construction(), **model.card}
         (temporary / CARD).write_text(json.dumps(full_card, indent=2) + "\n")
+        (temporary / WEIGHTS).chmod((temporary / CARD).stat().st_mode)  # safetensors lets nobody else read it
         temporary.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
