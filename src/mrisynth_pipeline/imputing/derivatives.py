@@ -136,7 +136,7 @@ def _sidecar(
         "Trust": imputed.trust.sentence,
         "ExpectedAbsoluteError": {
             "MeanShareOfRange": _rounded(imputed.trust.expected),
-            "CalibratedOn": "validation subjects of the training cohort"
+            "CalibratedOn": "validation and training subjects of the training cohort"
             if imputed.trust.expected is not None
             else None,
         },
