@@ -80,7 +80,7 @@ def expected_error_table(methods: Mapping[str, Mapping]) -> Table:
         "error without the more doubtful half. Off by: distance of said and measured error over ten bins of voxels."
     )
     counts = "; ".join(f"{method_label(method)} {_counted(found)}" for method, found in methods.items())
-    caption = f"Expected error of packaged methods, calibrated on validation and training subjects, measured on test subjects ({counts})."
+    caption = f"Expected error of packaged methods, calibrated on others, measured on test subjects ({counts})."
     return Table(caption, columns, tuple(row for _, row in rows), (note,))
 
 
