@@ -65,28 +65,35 @@ def summarise_expected_errors(scores: pd.DataFrame) -> dict[str, Any]:
         scores: Of one method, from :func:`mrisynth_pipeline.evaluation.calibration.score_expected_error`.
 
     Returns:
-        JSON-ready: ``subjects``, ``scans``, and ``rows``, one per ``target`` and ``ordered_by``: ``error`` and
-        ``expected`` (means), ``spearman``, ``ause``, ``left`` (mean error left over the mean error, for each of
-        :data:`~mrisynth_pipeline.metrics.uncertainty.SHARES`, mean over scans), ``falls`` (1 if it falls at every
-        share), ``bins`` (the reliability diagram) and ``calibration_error``.
+        JSON-ready: ``subjects``, ``scans``, ``rows``, one per ``target`` and ``ordered_by``, and ``overall``, one per
+        ``ordered_by``: ``error`` and ``expected`` (means), ``spearman``, ``ause``, ``left`` (mean error left over the
+        mean error, for each of :data:`~mrisynth_pipeline.metrics.uncertainty.SHARES`, mean over scans), ``falls`` (1 if
+        it falls at every share), ``bins`` (the reliability diagram) and ``calibration_error``.
     """
-    rows = []
-    for (target, ordered_by), part in scores.groupby(["target", "ordered_by"]):
-        left = part[curve_columns("left")].div(part["error"].clip(lower=1e-9), axis=0).mean()
-        bins = reliability_diagram(part)
-        rows.append(
-            {
-                "target": str(target),
-                "ordered_by": str(ordered_by),
-                "error": float(part["error"].mean()),
-                "expected": float(part["deviation"].mean()),
-                "spearman": float(part["spearman"].mean()),
-                "ause": float(part["ause"].mean()),
-                "left": left.tolist(),
-                # 5 % of few voxels may be none of them: a step without voxels is no rise.
-                "falls": int((np.diff(left) <= 0).all() and left.iloc[-1] < left.iloc[0]),
-                "bins": bins,
-                "calibration_error": calibration_error(bins),
-            }
-        )
-    return {"subjects": int(scores["subject"].nunique()), "scans": len(scores) // 2, "rows": rows}
+    rows = [
+        {"target": str(target), "ordered_by": str(ordered_by)} | _summary(part)
+        for (target, ordered_by), part in scores.groupby(["target", "ordered_by"])
+    ]
+    overall = [{"ordered_by": str(name)} | _summary(part) for name, part in scores.groupby("ordered_by")]
+    return {
+        "subjects": int(scores["subject"].nunique()),
+        "scans": len(scores) // 2,
+        "rows": rows,
+        "overall": overall,
+    }
+
+
+def _summary(scores: pd.DataFrame) -> dict[str, Any]:
+    left = scores[curve_columns("left")].div(scores["error"].clip(lower=1e-9), axis=0).mean()
+    bins = reliability_diagram(scores)
+    return {
+        "error": float(scores["error"].mean()),
+        "expected": float(scores["deviation"].mean()),
+        "spearman": float(scores["spearman"].mean()),
+        "ause": float(scores["ause"].mean()),
+        "left": left.tolist(),
+        # 5 % of few voxels may be none of them: a step without voxels is no rise.
+        "falls": int((np.diff(left) <= 0).all() and left.iloc[-1] < left.iloc[0]),
+        "bins": bins,
+        "calibration_error": calibration_error(bins),
+    }

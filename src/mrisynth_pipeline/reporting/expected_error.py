@@ -12,27 +12,23 @@ _ORDERED_BY = {"expected_error": "expected error", "spread": "spread alone"}
 
 
 def expected_error_verdict(methods: Mapping[str, Mapping]) -> list[str]:
-    """A sentence per method: where its curves fall at every share, and by how much it misses the mean error.
+    """A sentence per method: whether its curves fall at every share, and by how much it misses the mean error.
 
     Args:
         methods: Method → from :func:`~mrisynth_pipeline.metrics.reliability.summarise_expected_errors`.
     """
     sentences = []
     for method, found in methods.items():
-        rows = _rows(found, "expected_error")
-        falling, others = ([row["target"] for row in rows if bool(row["falls"]) == falls] for falls in (True, False))
-        error, said = (sum(row[name] for row in rows) / len(rows) for name in ("error", "expected"))
-        orders = (
-            "falls at every share for every contrast"
-            if not others
-            else f"does not fall at every share for {_and(others)}"
-        )
-        if others and falling:
-            orders += f", for {_and(falling)} it does"
+        rows, whole = _rows(found, "expected_error"), _overall(found, "expected_error")
+        rising = [row["target"] for row in rows if not row["falls"]]
+        orders = "falls at every share" if whole["falls"] else "does not fall at every share"
+        if rising:
+            orders += f" (of single contrasts not at every one for {_and(rising)})"
         sentences.append(
-            f"{method_label(method)}: set aside the most doubtful voxels, and the error of the rest {orders}. "
-            f"Expected are {number(1000 * said, 1)} thousandths of the intensity range, measured "
-            f"{number(1000 * error, 1)} ({_counted(found)})."
+            f"{method_label(method)}: set aside the most doubtful voxels, and the error of the rest {orders}; without "
+            f"the more doubtful half {number(100 * whole['left'][_HALF], 0)} % of it is left. Expected are "
+            f"{number(1000 * whole['expected'], 1)} thousandths of the intensity range, measured "
+            f"{number(1000 * whole['error'], 1)} ({_counted(found)})."
         )
     return sentences
 
@@ -46,12 +42,14 @@ def expected_error_table(methods: Mapping[str, Mapping]) -> Table:
     rows = []
     for method, found in methods.items():
         spread = {row["target"]: row for row in _rows(found, "spread")}
-        for row in _rows(found, "expected_error"):
-            for each in (row, spread[row["target"]]):
-                first = each is row
+        pairs = [(modality_label(row["target"]), row, spread[row["target"]]) for row in _rows(found, "expected_error")]
+        pairs.append(("All", _overall(found, "expected_error"), _overall(found, "spread")))
+        for name, *both in pairs:
+            for each in both:
+                first = each is both[0]
                 texts = [
                     method_label(method) if first and (not rows or rows[-1][0] != method) else "",
-                    modality_label(each["target"]) if first else "",
+                    name if first else "",
                     _ORDERED_BY[each["ordered_by"]],
                     number(each["spearman"], 2),
                     number(each["ause"], 2),
@@ -89,6 +87,10 @@ def _rows(found: Mapping, ordered_by: str) -> list[Mapping]:
     known = list(DISPLAY_NAMES)
     chosen = [row for row in found["rows"] if row["ordered_by"] == ordered_by]
     return sorted(chosen, key=lambda row: known.index(row["target"]) if row["target"] in known else len(known))
+
+
+def _overall(found: Mapping, ordered_by: str) -> Mapping:
+    return next(row for row in found["overall"] if row["ordered_by"] == ordered_by)
 
 
 def _and(targets: list[str]) -> str:
