@@ -8,8 +8,9 @@ import pytest
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
+from mrisynth_pipeline.pipelines.contestants import settings_of
 from mrisynth_pipeline.pipelines.incomplete_cohorts import nodes
-from mrisynth_pipeline.pipelines.incomplete_cohorts.parameters import IncompleteCohortsParameters, settings_of
+from mrisynth_pipeline.pipelines.incomplete_cohorts.parameters import IncompleteCohortsParameters
 
 TINY = {
     "steps": 2, "batch_size": 2, "validate_every": 2, "validation_samples": 2, "checkpoint_every": 2,
@@ -123,6 +124,6 @@ class TestParameters:
         assert experiment(fractions=(0.7, 0.0, 0.3)).fractions_of("mmhvae") == [0.0, 0.3, 0.7]
 
     def test_steps_are_shortened_alike_and_seeds_set(self):
-        options = settings_of("codebrain", 3, experiment(steps_share=0.5), GROUPS)
+        options = settings_of(experiment().contestants["codebrain"], "contestants.codebrain", 3, 0.5, GROUPS)
         assert [options[part].optimisation.steps for part in ("stage1", "stage2")] == [1, 1]
         assert options["stage2"].optimisation.seed == 3

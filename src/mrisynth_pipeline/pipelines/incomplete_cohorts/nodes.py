@@ -18,10 +18,11 @@ from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.incomplete import summarise_incomplete
 from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel, load_model
+from mrisynth_pipeline.pipelines.contestants import settings_of
 from mrisynth_pipeline.pipelines.examples import example_subjects, missing_channel
 from mrisynth_pipeline.pipelines.folds import folds_of
 from mrisynth_pipeline.pipelines.incomplete import hide_scans
-from mrisynth_pipeline.pipelines.incomplete_cohorts.parameters import IncompleteCohortsParameters, settings_of
+from mrisynth_pipeline.pipelines.incomplete_cohorts.parameters import IncompleteCohortsParameters
 from mrisynth_pipeline.pipelines.methods import BASELINES
 from mrisynth_pipeline.pipelines.recipes import RECIPES
 from mrisynth_pipeline.pipelines.study import complete_subjects, training_identity
@@ -116,8 +117,9 @@ def _trial(
     evaluation: EvaluationParameters,
 ) -> Trial | dict[str, Any]:
     """One training; or, where nobody is left to train on, its row in the table of trainings."""
-    options = settings_of(name, cohort.seed, parameters, groups)
-    recipe = RECIPES[parameters.contestants[name].method]
+    contestant, where = parameters.contestants[name], f"incomplete_cohorts.contestants.{name}"
+    options = settings_of(contestant, where, cohort.seed, parameters.steps_share, groups)
+    recipe = RECIPES[contestant.method]
     variant = f"{name}@{cohort.fraction:g}"
     try:
         recipe.members(options, cohort.study, cohort.subjects)
