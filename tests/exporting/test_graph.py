@@ -25,8 +25,17 @@ SMALL = {"posterior_width": 4, "common_width": 4, "decoder_width": 4, "depth": 1
 UNET = {"widths": (4, 8), "spatial_dims": 2}
 VOLUMES = {"widths": (4, 8), "spatial_dims": 3, "window": (16, 8, 8)}
 QUANT = {"widths": (8, 8), "encoder_attention": (2,), "decoder_attention": (), "heads": 2, "codebook_size": 16}
+
+
+def with_vector_codes() -> CodeBrain:
+    method = CodeBrain(CONTRASTS, SMALL | {"quantiser": "vq", "codebook_size": 16, "codebook_dim": 5})
+    method.autoencoder.codes.vectors.vq.codebook.normal_()  # a codebook that has learned nothing is all zeros
+    return method
+
+
 WITH_A_GRAPH = {
     "codebrain": lambda: CodeBrain(CONTRASTS, SMALL),
+    "codebrain, vectors": with_vector_codes,
     "resunet": lambda: ResUNet(CONTRASTS, UNET),
     "aginet": lambda: AGINet(CONTRASTS, {**UNET, "strategy": "encoder", "n_groups": 2}),
     "mean": lambda: MeanImage(CONTRASTS, (16, 20, 12)),
@@ -91,7 +100,7 @@ def test_what_has_no_graph_is_right_about_it(name, tmp_path, monkeypatch):
 
 
 @needs_onnx
-@pytest.mark.parametrize("name", ["codebrain", "resunet", "aginet", "mean"])
+@pytest.mark.parametrize("name", ["codebrain", "codebrain, vectors", "resunet", "aginet", "mean"])
 def test_onnx_is_the_model_for_every_subset(name, tmp_path):
     import onnx
     import onnxruntime

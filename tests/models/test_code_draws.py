@@ -67,9 +67,14 @@ class TestClasses:
         assert drawn.tolist() == [[0, 4095]]
 
 
+VECTORS = {"quantiser": "vq", "codebook_size": 16, "codebook_dim": 5}
+
+
 def codebrain(**switches) -> CodeBrain:
     torch.manual_seed(0)
     method = CodeBrain(MODALITIES, CodeBrainArchitecture(**SMALL, **switches))
+    if method.architecture.vector_codes:
+        method.autoencoder.codes.vectors.vq.codebook.normal_()
     for name, weight in method.named_parameters():
         if name.endswith("_scale"):
             torch.nn.init.normal_(weight)
@@ -95,9 +100,9 @@ def draws_of(method, images, available, temperature=1.0, seed=0) -> Iterator[tor
 class TestCodeBrain:
     available = torch.tensor([[True, False, True], [True, False, False]])
 
-    @pytest.mark.parametrize("objective", ["grading", "classification"])
-    def test_draws_differ_and_without_temperature_are_the_prediction(self, objective):
-        method, images = codebrain(code_objective=objective), torch.rand(2, 3, 24, 16)
+    @pytest.mark.parametrize("switches", [{}, {"code_objective": "classification"}, VECTORS])
+    def test_draws_differ_and_without_temperature_are_the_prediction(self, switches):
+        method, images = codebrain(**switches), torch.rand(2, 3, 24, 16)
         images = images * self.available[:, :, None, None]
         first, second = itertools.islice(draws_of(method, images, self.available), 2)
         assert not torch.equal(first, second)

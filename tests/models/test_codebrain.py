@@ -45,6 +45,8 @@ def test_parameter_counts_are_the_published_ones(
         {"code_objective": "classification"},
         {"levels": [5, 3]},
         {"encoder_conv": "cagr"},
+        {"quantiser": "vq", "codebook_size": 16, "codebook_dim": 5},
+        {"quantiser": "vq", "quantise": False},
     ],
 )
 def test_every_switch_imputes_and_learns(switches):

@@ -59,9 +59,12 @@ class Interrupted(Blobs):
         return super().__getitem__(key)
 
 
-def autoencoding(**options) -> Autoencoding:
+VECTORS = ARCHITECTURE.model_copy(update={"quantiser": "vq", "codebook_size": 24, "codebook_dim": 5})
+
+
+def autoencoding(architecture: CodeBrainArchitecture = ARCHITECTURE, **options) -> Autoencoding:
     lightning.seed_everything(0, verbose=False)
-    method = CodeBrain(("t1", "t2", "pd"), ARCHITECTURE)
+    method = CodeBrain(("t1", "t2", "pd"), architecture)
     optimisation = OPTIMISATION | options
     parameters = AutoencodingParameters(optimisation=optimisation, discriminator_width=4, adversarial_start=0.5)
     return Autoencoding(method.autoencoder, 3, parameters)
@@ -71,11 +74,11 @@ def train(module, data: Dataset, work_dir: Path, fingerprint: str = "same") -> p
     return fit(module, data, Blobs(), module.optimisation, work_dir, fingerprint, [])
 
 
-@pytest.fixture(params=["autoencoding", "translation"])
+@pytest.fixture(params=["autoencoding", "vectors", "translation"])
 def make_training(request, translator) -> Callable[[], lightning.LightningModule]:
     """The trainings that step two networks, which Lightning does not do by itself."""
-    if request.param == "autoencoding":
-        return autoencoding
+    if request.param != "translation":
+        return lambda: autoencoding(VECTORS if request.param == "vectors" else ARCHITECTURE)
 
     def translation() -> Translation:
         lightning.seed_everything(0, verbose=False)
@@ -115,14 +118,17 @@ def test_only_a_checkpoint_of_the_same_training_is_resumed(tmp_path, fingerprint
     assert samples == (12 if fingerprint == "same" else 24)
 
 
-def test_autoencoder_and_predictor_learn(tmp_path):
-    module = autoencoding(steps=60, validate_every=20)
+@pytest.mark.parametrize("architecture", [ARCHITECTURE, VECTORS], ids=["fsq", "vq"])
+def test_autoencoder_and_predictor_learn(architecture, tmp_path):
+    module = autoencoding(architecture, steps=60, validate_every=20)
     history = train(module, Blobs(), tmp_path / "one")
     assert history["train_psnr_missing"].tail(5).mean() > history["train_psnr_missing"].head(5).mean() + 3
     assert {"val_psnr_missing", "val_code_perplexity", "val_codebook_usage"} <= set(last_validation(history))
+    assert ("train_commitment" in history) == architecture.vector_codes
+    assert last_validation(history)["val_codes_used"] > 1
     assert len(list((tmp_path / "one").glob("step_*.png"))) == 3
 
-    method = CodeBrain(("t1", "t2", "pd"), ARCHITECTURE)
+    method = CodeBrain(("t1", "t2", "pd"), architecture)
     method.autoencoder.load_state_dict(module.autoencoder.state_dict())
     frozen = {name: value.clone() for name, value in method.autoencoder.state_dict().items()}
     parameters = CodePredictionParameters(optimisation=OPTIMISATION | {"steps": 60, "validate_every": 20})

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mrisynth_pipeline.models.blocks.code_draws import draw_class, draw_level
 from mrisynth_pipeline.models.blocks.nafnet import NAFDecoder, NAFEncoder, SpatialConv
-from mrisynth_pipeline.models.blocks.quantisers import ScalarCodes
+from mrisynth_pipeline.models.blocks.quantisers import PlanarVectorCodes, ScalarCodes
 from mrisynth_pipeline.models.door import SamplingImputer
 from mrisynth_pipeline.parameters import Parameters
 
@@ -36,11 +36,33 @@ class CodeBrainArchitecture(Parameters):
     common_features: bool = True
     """Whether the decoder also reads the common features F_c of the available slices (ablation: False)."""
     quantise: bool = True
-    """Whether codes are rounded; False gives the continuous condition of the ablation."""
+    """Whether codes are rounded; False gives the continuous condition of the ablation, whatever the quantiser."""
+    quantiser: Literal["fsq", "vq"] = "fsq"
+    """``fsq``: each channel of a code is rounded to its ``levels``. ``vq`` (ours): the code is the nearest of a
+    codebook of vectors. The paper chose FSQ and has, as far as we know, no row with VQ; all about it here is ours."""
+    codebook_size: int = Field(1024, ge=2)
+    """Number of codes of ``vq``. As many as FSQ's 64 000 would hardly be learned: a code is moved by those of a batch's
+    positions that are nearest to it, and a codebook of vectors collapses the more, the larger it is (FSQ paper)."""
+    codebook_dim: int = Field(32, ge=1)
+    """Length of a code of ``vq``, and channels that the posterior encoder then has."""
+    codebook_decay: float = Field(0.99, gt=0, lt=1)
+    """Decay per step of the moving averages that the codebook of ``vq`` follows."""
     code_objective: Literal["grading", "classification"] = "grading"
-    """Stage II's view of a channel with L levels: L − 1 ordered yes/no questions, or L classes."""
+    """Stage II's view of a channel with L levels: L − 1 ordered yes/no questions, or L classes. The codes of ``vq``
+    have no order that could be graded: they are one channel of ``codebook_size`` classes whatever is said here."""
     encoder_conv: SpatialConv = "plain"
     """3×3 layers of all encoders; ``cagr`` puts AGI-Net's adaptive ones in their place (ours, even widths only)."""
+
+    @property
+    def vector_codes(self) -> bool:
+        """Whether codes are vectors of a codebook."""
+        return self.quantise and self.quantiser == "vq"
+
+    def codes(self) -> ScalarCodes | PlanarVectorCodes:
+        """A new quantiser."""
+        if self.vector_codes:
+            return PlanarVectorCodes(self.codebook_size, self.codebook_dim, self.codebook_decay)
+        return ScalarCodes(self.levels, quantise=self.quantise)
 
 
 class CodeBrainAutoencoder(nn.Module):
@@ -57,22 +79,23 @@ class CodeBrainAutoencoder(nn.Module):
         super().__init__()
         self.n_modalities = n_modalities
         self.architecture = a = CodeBrainArchitecture.model_validate(architecture)
+        codes = a.codes()
         self.posterior_encoder = NAFEncoder(
-            n_modalities, a.posterior_width, a.depth, out_channels=len(a.levels), kind=a.encoder_conv
+            n_modalities, a.posterior_width, a.depth, out_channels=codes.channels, kind=a.encoder_conv
         )
-        self.codes = ScalarCodes(a.levels, quantise=a.quantise)
+        self.codes = codes
         self.common_encoder = (
             NAFEncoder(n_modalities, a.common_width, a.depth, kind=a.encoder_conv) if a.common_features else None
         )
         common_channels = self.common_encoder.out_channels if self.common_encoder else 0
-        self.decoder = NAFDecoder(len(a.levels) + common_channels, a.decoder_width, a.depth, n_modalities)
+        self.decoder = NAFDecoder(codes.channels + common_channels, a.decoder_width, a.depth, n_modalities)
 
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values."""
         return {"n_modalities": self.n_modalities, "architecture": self.architecture.model_dump(mode="json")}
 
     def encode(self, images: Float[Tensor, "batch modality y x"]) -> Float[Tensor, "batch code y8 x8"]:
-        """Code values of a complete stack."""
+        """Code values of a complete stack; a codebook is left as it is, in training mode too."""
         return self.codes(self.posterior_encoder(images))
 
     def decode(
@@ -103,6 +126,13 @@ class CodeBrainAutoencoder(nn.Module):
         values = self.encode(images)
         return self.decode(values, images, available), values
 
+    def learn(
+        self, images: Float[Tensor, "batch modality y x"], available: Bool[Tensor, "batch modality"]
+    ) -> tuple[Float[Tensor, "batch modality y x"], Float[Tensor, ""]]:
+        """Reconstruction of a complete stack, and the quantiser's loss; in training mode a codebook follows."""
+        values, loss = self.codes.learn(self.posterior_encoder(images))
+        return self.decode(values, images, available), loss
+
 
 class CodePredictor(nn.Module):
     """Stage II: from the available slices to the codes of the complete stack.
@@ -110,20 +140,38 @@ class CodePredictor(nn.Module):
     The paper's *grader* asks of every channel with L levels the L − 1 questions "is the level above k?"; the level is
     the number of yeses. The classifier of its ablation has L logits per channel. With continuous codes (no levels to
     predict) the head regresses the values themselves; how the paper trains that row is unknown, the choice is ours.
+    Vector codes are one channel of classes.
 
     Args:
         n_modalities: Contrasts in the stack.
         architecture: Sizes and switches.
+        codes: The quantiser whose codes are predicted; needed where it has a codebook.
+
+    Raises:
+        ValueError: If codes of a codebook are to be predicted, and it is not given.
     """
 
-    def __init__(self, n_modalities: int, architecture: CodeBrainArchitecture) -> None:
+    codes: ScalarCodes | PlanarVectorCodes
+
+    def __init__(
+        self, n_modalities: int, architecture: CodeBrainArchitecture, codes: PlanarVectorCodes | None = None
+    ) -> None:
         super().__init__()
-        self.codes = ScalarCodes(architecture.levels, quantise=architecture.quantise)
+        if not architecture.vector_codes:
+            self.codes = architecture.codes()
+        elif codes is None:
+            raise ValueError("vector codes are those of the autoencoder's codebook: give its codes")
+        else:
+            # Past nn.Module, which would take the autoencoder's codebook for a second one of the predictor's own.
+            self.__dict__["codes"] = codes
         self.objective = architecture.code_objective if architecture.quantise else "regression"
+        if architecture.vector_codes:
+            self.objective = "classification"
+        levels = self.codes.levels
         self.channel_sizes = {
-            "grading": [n - 1 for n in architecture.levels],
-            "classification": list(architecture.levels),
-            "regression": [1] * len(architecture.levels),
+            "grading": [n - 1 for n in levels],
+            "classification": list(levels),
+            "regression": [1] * len(levels),
         }[self.objective]
         self.encoder = NAFEncoder(
             n_modalities,
@@ -207,7 +255,8 @@ class CodeBrain(SamplingImputer):
         super().__init__(modalities, spatial_dims=2, divisor=NAFEncoder.reduction)
         self.architecture = architecture = CodeBrainArchitecture.model_validate(architecture)
         self.autoencoder = CodeBrainAutoencoder(len(modalities), architecture)
-        self.predictor = CodePredictor(len(modalities), architecture)
+        codes = self.autoencoder.codes if architecture.vector_codes else None
+        self.predictor = CodePredictor(len(modalities), architecture, codes)
 
     def construction(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values."""

@@ -11,6 +11,7 @@ from mrisynth_pipeline.models.blocks.discriminators import PatchDiscriminator
 from mrisynth_pipeline.models.codebrain import CodeBrainAutoencoder
 from mrisynth_pipeline.sampling.slices import SliceParameters
 from mrisynth_pipeline.training.adversarial import AdversarialTraining, Exhibit
+from mrisynth_pipeline.training.code_use import CodeUse, codes_drawn_from
 from mrisynth_pipeline.training.imputation import image_psnr, on_voxels, reconstruction_loss, zero_filled
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 
@@ -29,6 +30,8 @@ class AutoencodingParameters(SliceParameters):
     """Weight of the reconstruction of the hidden modalities."""
     available_weight: float = Field(5.0, ge=0)
     """Weight of the reconstruction of the available modalities."""
+    commitment_weight: float = Field(20.0, ge=0)
+    """Weight of the mean squared distance of the features from their codes (``quantiser`` vq alone; ours)."""
     adversarial_weight: float = Field(0.1, ge=0)
     """Weight of the generator's least-squares GAN loss; 0 trains without a discriminator."""
     adversarial_start: float = Field(0.2, ge=0, le=1)
@@ -58,7 +61,12 @@ class Autoencoding(AdversarialTraining):
         super().__init__(n_modalities, p.optimisation, discriminator, p.adversarial_weight, p.adversarial_start)
         self.parameters_of_stage = parameters
         self.autoencoder = autoencoder
-        self._code_counts: Tensor | None = None
+        self._use = CodeUse(autoencoder.codes.codebook_size)
+
+    def setup(self, stage: str) -> None:
+        """Share one codebook among the processes of a distributed training."""
+        if self.autoencoder.architecture.vector_codes and self.trainer.world_size > 1:
+            self.autoencoder.codes.vectors.synchronise()
 
     def configure_optimizers(self) -> Any:
         """AdamW with a cosine for the autoencoder, AdamW at a constant rate for the discriminator."""
@@ -68,11 +76,16 @@ class Autoencoding(AdversarialTraining):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """One step of the autoencoder, then one of the discriminator on the same prediction."""
         p, (images, present) = self.parameters_of_stage, self.stack(batch)
-        available = self.draw_available(images, self.step_generator(), present)
+        generator = self.step_generator()
+        available = self.draw_available(images, generator, present)
         missing = ~available & present
-        prediction, _ = self.autoencoder(images, available)
+        with codes_drawn_from(generator, self.device):
+            prediction, commitment = self.autoencoder.learn(images, available)
         loss = p.missing_weight * reconstruction_loss(prediction, images, missing, p.reconstruction_loss)
         loss = loss + p.available_weight * reconstruction_loss(prediction, images, available, p.reconstruction_loss)
+        if self.autoencoder.architecture.vector_codes:
+            loss = loss + p.commitment_weight * commitment
+            self.log("train_commitment", commitment.detach())
         made = zero_filled(torch.where(on_voxels(available, images), images, prediction), present)
         # All maps of what there is count: the discriminator also learns that what was available is real. What is absent
         # is zero in the made stack as in the real one: nobody can say whether it is well made.
@@ -98,16 +111,9 @@ class Autoencoding(AdversarialTraining):
         )
         if self.autoencoder.codes.quantise:
             codes = self.autoencoder.codes
-            indices = codes.to_indices(codes.to_levels(values)).flatten()
-            counts = torch.bincount(indices, minlength=codes.codebook_size)
-            self._code_counts = counts if self._code_counts is None else self._code_counts + counts
+            self._use.add(codes.to_indices(codes.to_levels(values)))
 
     def on_validation_epoch_end(self) -> None:
         """Perplexity (effective number of codes) and share of the codebook in use, over the validation slices."""
-        if self._code_counts is None:
-            return
-        share = self._code_counts[self._code_counts > 0] / self._code_counts.sum()
-        self.log("val_code_perplexity", torch.exp(-(share * share.log()).sum()))
-        self.log("val_codes_used", float(len(share)))
-        self.log("val_codebook_usage", len(share) / len(self._code_counts))
-        self._code_counts = None
+        for name, value in self._use.take().items():
+            self.log(f"val_{name}", value)

@@ -1,4 +1,7 @@
-"""How much of a codebook is in use."""
+"""How much of a codebook is in use, and what it draws in training."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Int
@@ -36,3 +39,16 @@ class CodeUse:
             "codes_used": float(len(share)),
             "codebook_usage": len(share) / self.size,
         }
+
+
+@contextmanager
+def codes_drawn_from(generator: torch.Generator, device: torch.device) -> Iterator[None]:
+    """Let what a codebook draws (its start, replaced codes) depend on a step's generator, so that runs can resume.
+
+    Args:
+        generator: Of the step, on the CPU.
+        device: Where the codebook lies.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        yield

@@ -1,6 +1,5 @@
 """Learning to give back single 3D images through codes: what NeuroQuant and MONAI's VQ-VAE are trained with alike."""
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from mrisynth_pipeline.models.image_autoencoder import Codes, ImageAutoencoder
 from mrisynth_pipeline.sampling.augmentation import MIRRORED_ALONE, AugmentationParameters
 from mrisynth_pipeline.sampling.availability import draw_pairs
 from mrisynth_pipeline.sampling.patches import PatchParameters
-from mrisynth_pipeline.training.code_use import CodeUse
+from mrisynth_pipeline.training.code_use import CodeUse, codes_drawn_from
 from mrisynth_pipeline.training.imputation import ImputationTraining, mean_squared_error
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 from mrisynth_pipeline.training.similarity_loss import dissimilarity
@@ -92,7 +91,7 @@ class VolumetricAutoencoding(ImputationTraining):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Float[Tensor, ""]:
         """All losses of one batch of pairs."""
         generator = self.step_generator()
-        with self._codes_drawn_from(generator):
+        with codes_drawn_from(generator, self.device):
             first, second = draw_pairs(batch["present"], generator).to(self.device).unbind(1)
             modality = torch.cat([first, second])
             rows = torch.arange(len(first), device=self.device).repeat(2)
@@ -134,14 +133,6 @@ class VolumetricAutoencoding(ImputationTraining):
         if kind == "volumes":
             self.log("train_psnr", mean_psnr(made.detach(), images), prog_bar=True)
         return loss
-
-    @contextlib.contextmanager
-    def _codes_drawn_from(self, generator: torch.Generator) -> Iterator[None]:
-        """Let what the codebook draws (its start, replaced codes) depend on the step too, so that runs can resume."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-            yield
 
     def fitted(self, images: Float[Tensor, "batch 1 z y x"]) -> Float[Tensor, "batch 1 d h w"]:
         """Images of a size that the network can halve."""

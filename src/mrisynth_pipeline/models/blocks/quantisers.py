@@ -29,6 +29,11 @@ class ScalarCodes(nn.Module):
         self.register_buffer("n_levels", torch.tensor(levels), persistent=False)
 
     @property
+    def channels(self) -> int:
+        """Channels of features and values."""
+        return len(self.levels)
+
+    @property
     def codebook_size(self) -> int:
         """Number of different codes."""
         return int(torch.tensor(self.levels).prod())
@@ -39,6 +44,13 @@ class ScalarCodes(nn.Module):
         if self.quantise:
             return self.fsq(features)[0]
         return torch.tanh(features)
+
+    def learn(
+        self, features: Float[Tensor, "batch code y x"]
+    ) -> tuple[Float[Tensor, "batch code y x"], Float[Tensor, ""]]:
+        """The values, and the loss of the quantiser itself: 0, as there is no codebook to learn."""
+        values = self(features)
+        return values, values.new_zeros(())
 
     def to_levels(self, values: Float[Tensor, "batch code y x"]) -> Int[Tensor, "batch code y x"]:
         """Levels 0 … L_j − 1 of each channel."""
@@ -156,3 +168,56 @@ class VectorCodes(nn.Module):
             distances = torch.cdist(projected.flatten(0, -2), self.vq.codebook).square()
             relative = distances / distances.mean(-1, keepdim=True).clamp(min=1e-8)
             return -relative.view(*projected.shape[:-1], self.size).movedim(-1, 1)
+
+
+class PlanarVectorCodes(nn.Module):
+    """Vector codes of slices, to be used in the place of :class:`ScalarCodes`: one channel of levels without an order.
+
+    *Values* are the vectors of the codebook, *levels* their indices 0 … size − 1. The codebook learns from
+    :meth:`learn` in training mode alone; whatever else is asked leaves it as it is.
+
+    Args:
+        size: Number of codes.
+        dim: Channels of features and values.
+        decay: See :class:`VectorCodes`.
+    """
+
+    quantise = True
+    """Continuous vectors are those of :class:`ScalarCodes` without rounding."""
+
+    def __init__(self, size: int, dim: int, decay: float) -> None:
+        super().__init__()
+        self.codebook_size, self.channels, self.levels = size, dim, (size,)
+        self.vectors = VectorCodes(dim, size, dim, decay=decay, commitment=1.0)
+
+    def forward(self, features: Float[Tensor, "batch dim y x"]) -> Float[Tensor, "batch dim y x"]:
+        """The nearest codes, with a straight-through gradient; fp32 whatever the precision of the input."""
+        features = features.float()
+        return features + (self.to_values(self.to_levels(features)) - features).detach()
+
+    def learn(
+        self, features: Float[Tensor, "batch dim y x"]
+    ) -> tuple[Float[Tensor, "batch dim y x"], Float[Tensor, ""]]:
+        """The nearest codes, and the commitment loss: the mean squared distance of features from them.
+
+        In training mode the codebook takes its first place by k-means, and follows; in evaluation mode the loss is 0.
+        """
+        if not self.training:
+            values = self(features)
+            return values, values.new_zeros(())
+        values, _, loss = self.vectors(features[:, :, None])
+        return values[:, :, 0], loss
+
+    def to_levels(self, values: Float[Tensor, "batch dim y x"]) -> Int[Tensor, "batch 1 y x"]:
+        """Index of the nearest code."""
+        with torch.autocast(values.device.type, enabled=False):
+            distances = torch.cdist(values.float().movedim(1, -1).flatten(0, -2), self.vectors.vq.codebook)
+            return distances.argmin(-1).view(len(values), 1, *values.shape[2:])
+
+    def to_values(self, levels: Int[Tensor, "batch 1 y x"]) -> Float[Tensor, "batch dim y x"]:
+        """The codes of these indices."""
+        return self.vectors.vq.codebook[levels[:, 0]].movedim(-1, 1)
+
+    def to_indices(self, levels: Int[Tensor, "batch 1 y x"]) -> Int[Tensor, "batch y x"]:
+        """Index of each code: its level."""
+        return levels[:, 0]
