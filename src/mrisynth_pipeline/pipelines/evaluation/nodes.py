@@ -9,9 +9,9 @@ import torch
 
 from mrisynth_pipeline.evaluation.harness import score_cohort, through_the_door
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
+from mrisynth_pipeline.evaluation.true_codes import TrueCodes
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
-from mrisynth_pipeline.models.codebrain import CodeBrainAutoencoder
 from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.examples import case_name, shown_cases
@@ -84,27 +84,12 @@ def score_true_codes(
     These rows have seen the truth: they are the ceiling of what Stage II can reach, not a method. Both tables are empty
     where no test subject has every contrast.
     """
-    device = usable_device(parameters.device)
-    network: CodeBrainAutoencoder = autoencoder.network.to(device)
-    codes = network.codes
-    counts = torch.zeros(codes.codebook_size, dtype=torch.long)
-
-    @torch.inference_mode()
-    def reconstruct(volumes: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
-        slices = volumes.transpose(0, 1)
-        imputed = torch.zeros_like(slices)
-        for part in (slices != 0).flatten(1).any(1).nonzero()[:, 0].split(parameters.batch_size):
-            images = slices[part].to(device)
-            prediction, values = network(images, available.expand(len(images), -1).to(device))
-            imputed[part] = prediction.clamp(0.0, 1.0).cpu()
-            indices = codes.to_indices(codes.to_levels(values)).flatten().cpu()
-            counts.add_(torch.bincount(indices, minlength=codes.codebook_size))
-        return imputed.transpose(0, 1)
-
     members = complete_subjects(study, "test", may_be_none=True)[: parameters.ceiling_subjects]
     if not members:
         logger.warning("No test subject has every contrast: there are no true codes, and no ceiling to score")
         return pd.DataFrame({"method": []}), pd.DataFrame({"code": [], "count": []})
+    true_codes = TrueCodes(autoencoder.network.to(usable_device(parameters.device)), parameters)
     modalities = tuple(study["modalities"])
-    scores = score_cohort("stage1", reconstruct, subjects, members, modalities, parameters, study["slice_windows"])
-    return marked(scores, study), pd.DataFrame({"code": range(len(counts)), "count": counts.numpy()})
+    scores = score_cohort("stage1", true_codes, subjects, members, modalities, parameters, study["slice_windows"])
+    counts = true_codes.counts.numpy()
+    return marked(scores, study), pd.DataFrame({"code": range(len(counts)), "count": counts})

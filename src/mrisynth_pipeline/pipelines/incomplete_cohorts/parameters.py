@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from mrisynth_pipeline.parameters import Parameters
 from mrisynth_pipeline.pipelines.recipes import RECIPES, Options
-from mrisynth_pipeline.pipelines.variants import changed, refusal
+from mrisynth_pipeline.pipelines.variants import refusal, scheduled
 
 
 class Contestant(Parameters):
@@ -96,14 +96,10 @@ def settings_of(
     contestant = parameters.contestants[name]
     options = {}
     for part, group in RECIPES[contestant.method].parts.items():
-        base, changes = dict(groups[contestant.method][part]), contestant.options.get(part, {})
+        base, changes = groups[contestant.method][part], contestant.options.get(part, {})
         try:
-            made = changed(group, base, changes)
-            if hasattr(made, "optimisation"):
-                steps = max(round(made.optimisation.steps * parameters.steps_share), 1)
-                made = changed(group, base, changes, {"optimisation": {"seed": seed, "steps": steps}})
+            options[part] = scheduled(group, base, changes, seed, parameters.steps_share)
         except ValidationError as error:
             remedy = f"Name options of {contestant.method}.{part}"
             raise refusal(f"incomplete_cohorts.contestants.{name}.{part}", error, remedy) from error
-        options[part] = made
     return options
