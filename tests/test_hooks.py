@@ -282,7 +282,7 @@ class TestResults:
         assert "CodeBrain 29.84 dB" in printed
         assert f"Report: {Path(tmp_path, 'report.html')}" in printed
 
-    @pytest.mark.parametrize("ablation", ["aginet_ablation", "neuroquant_ablation", "incomplete_cohorts"])
+    @pytest.mark.parametrize("ablation", ["ablation", "aginet_ablation", "neuroquant_ablation", "incomplete_cohorts"])
     def test_an_ablation_ends_with_its_own(self, ablation, tmp_path, capsys):
         (tmp_path / "table.txt").write_text("One is better")
         names = {f"{ablation}_table": "table.txt", f"{ablation}_page": "page.html"}

@@ -1,5 +1,6 @@
 """Methods beside the default one, on the products of a default run: judged, given displaced inputs, taken apart."""
 
+import html
 import json
 import re
 import shutil
@@ -111,6 +112,16 @@ def test_the_comparison_of_autoencoders_ends_in_a_page(more_methods):
     assert set(summary["codes"]) == {"joint", "volumes_only", *peers}
     assert "autoencoder and its peer" in (reporting / "neuroquant_ablation.html").read_text()
     assert "VQ-VAE (MONAI)" in (reporting / "neuroquant_ablation.txt").read_text()
+
+
+def test_codebrain_s_ablation_ends_in_a_page(more_methods):
+    more_methods.run(pipeline_names=["ablation"])
+    reporting = more_methods.data / "08_reporting"
+    summary = json.loads((reporting / "ablation.json").read_text())
+    assert list(summary["parameters"]) == ["full", "classification", "vq_codes"]
+    assert set(summary["stages"]) == {"true_codes", "imputation"}
+    assert "CodeBrain's ablation" in html.unescape((reporting / "ablation.html").read_text())
+    assert "VQ codes (ours)" in (reporting / "ablation.txt").read_text()
 
 
 def test_the_experiment_on_incomplete_cohorts_ends_in_a_page(more_methods):

@@ -219,6 +219,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 _LAST_WORDS = {
     "results_table": "report",
+    "ablation_table": "ablation_page",
     "aginet_ablation_table": "aginet_ablation_page",
     "neuroquant_ablation_table": "neuroquant_ablation_page",
     "incomplete_cohorts_table": "incomplete_cohorts_page",

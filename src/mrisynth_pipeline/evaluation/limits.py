@@ -5,8 +5,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from mrisynth_pipeline.models.codebrain import CodeBrainAutoencoder
-
 _HALF_A_VOXEL = 0.5
 
 
@@ -35,33 +33,3 @@ def _shifted(volumes: Float[Tensor, "modality z y x"], voxels: float) -> Float[T
     moved[:, 3] = torch.tensor([2 * voxels / size for size in reversed(volumes.shape[1:])])
     points = F.affine_grid(moved[None], (1, len(volumes), *volumes.shape[1:]), align_corners=False)
     return F.grid_sample(volumes[None], points, mode="bilinear", padding_mode="border", align_corners=False)[0]
-
-
-class TrueCodes:
-    """A ceiling: what CodeBrain's decoder makes of the *true* codes, which Stage II has to predict.
-
-    Args:
-        autoencoder: In evaluation mode, where it is to work.
-        batch_size: Slices per forward pass.
-    """
-
-    def __init__(self, autoencoder: CodeBrainAutoencoder, batch_size: int) -> None:
-        self.autoencoder, self.batch_size = autoencoder, batch_size
-        self.counts = torch.zeros(autoencoder.codes.codebook_size, dtype=torch.long)
-        """How often each code has been met so far."""
-
-    @torch.inference_mode()
-    def __call__(
-        self, volumes: Float[Tensor, "modality z y x"], available: Bool[Tensor, " modality"]
-    ) -> Float[Tensor, "modality z y x"]:
-        """All contrasts from the codes of the complete study, and the features of what is available."""
-        device = next(self.autoencoder.parameters()).device
-        slices, codes = volumes.transpose(0, 1), self.autoencoder.codes
-        imputed = torch.zeros_like(slices)
-        for part in (slices != 0).flatten(1).any(1).nonzero()[:, 0].split(self.batch_size):
-            images = slices[part].to(device)
-            prediction, values = self.autoencoder(images, available.expand(len(images), -1).to(device))
-            imputed[part] = prediction.clamp(0.0, 1.0).cpu()
-            indices = codes.to_indices(codes.to_levels(values)).flatten().cpu()
-            self.counts += torch.bincount(indices, minlength=codes.codebook_size)
-        return imputed.transpose(0, 1)

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from mrisynth_pipeline.parameters import Parameters
 from mrisynth_pipeline.pipelines.recipes import RECIPES, Options
-from mrisynth_pipeline.pipelines.variants import changed, refusal
+from mrisynth_pipeline.pipelines.variants import refusal, scheduled
 
 
 class Contestant(Parameters):
@@ -60,13 +60,9 @@ def settings_of(
     """
     options = {}
     for part, group in RECIPES[contestant.method].parts.items():
-        base, changes = dict(groups.get(contestant.method, {}).get(part, {})), contestant.options.get(part, {})
+        base, changes = groups.get(contestant.method, {}).get(part, {}), contestant.options.get(part, {})
         try:
-            made = changed(group, base, changes)
-            if hasattr(made, "optimisation"):
-                steps = max(round(made.optimisation.steps * steps_share), 1)
-                made = changed(group, base, changes, {"optimisation": {"seed": seed, "steps": steps}})
+            options[part] = scheduled(group, base, changes, seed, steps_share)
         except ValidationError as error:
             raise refusal(f"{where}.{part}", error, f"Name options of {contestant.method}.{part}") from error
-        options[part] = made
     return options

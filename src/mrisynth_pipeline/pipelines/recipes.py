@@ -50,8 +50,12 @@ class Recipe:
 
 
 def _codebrain(options: Options, study: dict, subjects: SubjectStore, folder: Path, tracked_as: str) -> TrainedModel:
-    stage1, _ = train_autoencoder(study, subjects, folder / "stage1", options["architecture"], options["stage1"])
-    return train_code_predictor(stage1, study, subjects, folder / "stage2", options["stage2"])[0]
+    stage1, _ = train_autoencoder(
+        study, subjects, folder / "stage1", options["architecture"], options["stage1"], f"{tracked_as}/stage1"
+    )
+    return train_code_predictor(stage1, study, subjects, folder / "stage2", options["stage2"], f"{tracked_as}/stage2")[
+        0
+    ]
 
 
 def _neuroquant(options: Options, study: dict, subjects: SubjectStore, folder: Path, tracked_as: str) -> TrainedModel:

@@ -1,5 +1,6 @@
 """Variants of a method: what each changes of its options, and which of them are trained how often."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -11,10 +12,15 @@ Group = TypeVar("Group", bound=BaseModel)
 
 
 class Variant(Parameters):
-    """What a variant changes of the method's architecture and training."""
+    """What a variant changes of the method's architecture."""
 
     architecture: dict[str, Any] = Field(default_factory=dict)
     """Options of the network."""
+
+
+class TrainingVariant(Variant):
+    """What a variant of a method with one training changes."""
+
     training: dict[str, Any] = Field(default_factory=dict)
     """Options of its training."""
 
@@ -33,8 +39,6 @@ class VariantsParameters(Parameters):
     """Trainings of each variant, with the seeds 0, 1, …"""
     folds: int = Field(0, ge=0)
     """0: the study's own training and test parts. k: all subjects in k folds, each tested on once."""
-    steps: int | None = Field(None, ge=1)
-    """Optimiser steps of each training; ``None``: those of the method's training."""
 
     @model_validator(mode="after")
     def _only_names_variants(self) -> "VariantsParameters":
@@ -47,6 +51,15 @@ class VariantsParameters(Parameters):
     def chosen(self) -> list[str]:
         """Names of the variants to train."""
         return self.only.split("+") if self.only else list(self.variants)
+
+
+class TrainingVariantsParameters(VariantsParameters):
+    """The same for a method with one training."""
+
+    variants: dict[str, TrainingVariant] = Field(min_length=2)
+    """Name → changes."""
+    steps: int | None = Field(None, ge=1)
+    """Optimiser steps of each training; ``None``: those of the method's training."""
 
     def schedule(self, seed: int) -> dict[str, Any]:
         """What all variants' trainings are told alike."""
@@ -62,6 +75,21 @@ def changed(group: type[Group], options: dict[str, Any], *changes: dict[str, Any
     for change in changes:
         options = _merged(options, change)
     return group.model_validate(options)
+
+
+def scheduled(
+    group: type[Group], options: Mapping[str, Any], changes: dict[str, Any], seed: int, steps_share: float
+) -> Group:
+    """The same with the seed of one training, whose steps are a share of those that its options ask for.
+
+    Raises:
+        ValidationError: As of :func:`changed`.
+    """
+    made = changed(group, dict(options), changes)
+    if not hasattr(made, "optimisation"):
+        return made
+    steps = max(round(made.optimisation.steps * steps_share), 1)
+    return changed(group, dict(options), changes, {"optimisation": {"seed": seed, "steps": steps}})
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

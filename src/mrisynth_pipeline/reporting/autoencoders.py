@@ -9,9 +9,9 @@ from mrisynth_pipeline.reporting.page import render_page
 from mrisynth_pipeline.reporting.pictures import picture
 from mrisynth_pipeline.reporting.reconstruction import reconstruction_table
 from mrisynth_pipeline.reporting.report import COHORT_NAMES
-from mrisynth_pipeline.reporting.style import INK, METHOD_COLOURS, method_label, new_figure, styled
+from mrisynth_pipeline.reporting.style import method_label, new_figure, styled
 from mrisynth_pipeline.reporting.table import ABSENT, Cell, Column, Row, Table, best_of, interval, number, p_value
-from mrisynth_pipeline.reporting.variants import SEED_NOTE, answer, count, notes_of
+from mrisynth_pipeline.reporting.variants import SEED_NOTE, answer, count, draw_trainings, notes_of
 
 JOINT, PEER, VOLUMES, CEILING = "joint", "monai_vqvae", "volumes_only", "continuous"
 """NeuroQuant as it is, MONAI's VQ-VAE, NeuroQuant without slices, and without quantisation, among the variants."""
@@ -95,20 +95,8 @@ def trainings_chart(summary: Mapping) -> Figure:
     with styled():
         figure = new_figure(0.7 + 0.3 * len(names))
         figure.set_layout_engine("constrained")
-        axes = figure.add_subplot()
-        for row, name in enumerate(names):
-            psnr, means = _brain(summary, name), summary["seed_means"][name]
-            colour = METHOD_COLOURS[0 if name == JOINT else 1]
-            if psnr["ci_low"] is not None:
-                axes.plot([psnr["ci_low"], psnr["ci_high"]], [row, row], color=colour, lw=1.2)
-            axes.plot(psnr["mean"], row, "o", color=colour, ms=4.5)
-            axes.plot(means, [row] * len(means), "o", mfc="none", mec=INK, ms=6.5, mew=0.7)
-        axes.set_yticks(range(len(names)), [method_label(name) for name in names])
-        axes.invert_yaxis()
-        axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlabel("PSNR inside the brain (dB)")
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
+        psnr = {name: _brain(summary, name) for name in names}
+        draw_trainings(figure.add_subplot(), psnr, summary["seed_means"], JOINT)
     return figure
 
 

@@ -53,6 +53,13 @@ METHOD_NAMES = {
     "mmhvae_no_pool": "MMHVAE, no pool",
     "mmhvae_no_gan": "MMHVAE, no GAN",
     "codebrain_incomplete": "CodeBrain, masked",
+    # Variants of CodeBrain.
+    "full": "CodeBrain",
+    "no_common": "Without F_c",
+    "classification": "Classification",
+    "l1": "L1 loss",
+    "continuous_codes": "Continuous codes",
+    "vq_codes": "VQ codes (ours)",
     # Autoencoders that NeuroQuant's is measured against.
     "continuous": "NeuroQuant, continuous",
     "monai_vqvae": "VQ-VAE (MONAI)",

@@ -1,9 +1,12 @@
 """What pages on variants of a method, each trained with several seeds, have in common."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
 
+from matplotlib.axes import Axes
+
 from mrisynth_pipeline.metrics.comparison import SIGNIFICANCE
+from mrisynth_pipeline.reporting.style import INK, METHOD_COLOURS, method_label
 from mrisynth_pipeline.reporting.table import number, p_relation
 
 SEED_NOTE = "SD of seeds: standard deviation of the mean PSNR between trainings."
@@ -46,6 +49,31 @@ def chance_of_training(summary: Mapping, *variants: str) -> float | None:
     if summary["seeds"] < 2:
         return None
     return 2.0 * sqrt(sum(summary["seed_sd"][name] ** 2 for name in variants) / summary["seeds"])
+
+
+def draw_trainings(
+    axes: Axes, psnr: Mapping[str, Mapping], seed_means: Mapping[str, Sequence[float]], marked: str
+) -> None:
+    """Every variant's trainings as rings, their mean with its interval over subjects beside; a row each.
+
+    Args:
+        axes: Where to.
+        psnr: Variant → mean over subjects in dB, ``mean``, with its interval, ``ci_low`` and ``ci_high``.
+        seed_means: Variant → mean of each seed in dB.
+        marked: The variant in a colour of its own.
+    """
+    for row, name in enumerate(seed_means):
+        found, means = psnr[name], seed_means[name]
+        colour = METHOD_COLOURS[0 if name == marked else 1]
+        if found["ci_low"] is not None:
+            axes.plot([found["ci_low"], found["ci_high"]], [row, row], color=colour, lw=1.2)
+        axes.plot(found["mean"], row, "o", color=colour, ms=4.5)
+        axes.plot(means, [row] * len(means), "o", mfc="none", mec=INK, ms=6.5, mew=0.7)
+    axes.set_yticks(range(len(seed_means)), [method_label(name) for name in seed_means])
+    axes.set_ylim(len(seed_means) - 0.4, -0.6)
+    axes.set_xlabel("PSNR inside the brain (dB)")
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
 
 
 def notes_of(tests: Iterable[Mapping]) -> list[str]:

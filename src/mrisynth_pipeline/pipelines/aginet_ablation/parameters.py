@@ -7,11 +7,11 @@ from pydantic import ValidationError
 from mrisynth_pipeline.evaluation.mechanism import MechanismParameters
 from mrisynth_pipeline.evaluation.parameters import RobustnessParameters
 from mrisynth_pipeline.models.aginet import AGINetArchitecture
-from mrisynth_pipeline.pipelines.variants import VariantsParameters, changed, refusal
+from mrisynth_pipeline.pipelines.variants import TrainingVariantsParameters, changed, refusal
 from mrisynth_pipeline.training.translation import TranslationParameters
 
 
-class AblationParameters(VariantsParameters):
+class AblationParameters(TrainingVariantsParameters):
     """Which variants are compared, and on whom (``params:aginet_ablation``).
 
     They change options of ``aginet.architecture`` and ``aginet.training``; ``conv``, the plain network, is what the

@@ -8,11 +8,10 @@ import pandas as pd
 import torch
 
 from mrisynth_pipeline.evaluation.harness import score_cohort, through_the_door
-from mrisynth_pipeline.evaluation.limits import TrueCodes
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
+from mrisynth_pipeline.evaluation.true_codes import TrueCodes
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.models.baselines import LinearRegression, MeanImage
-from mrisynth_pipeline.models.codebrain import CodeBrainAutoencoder
 from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.pipelines.examples import case_name, shown_cases
@@ -85,13 +84,12 @@ def score_true_codes(
     These rows have seen the truth: they are the ceiling of what Stage II can reach, not a method. Both tables are empty
     where no test subject has every contrast.
     """
-    network: CodeBrainAutoencoder = autoencoder.network.to(usable_device(parameters.device))
-    reconstruct = TrueCodes(network, parameters.batch_size)
     members = complete_subjects(study, "test", may_be_none=True)[: parameters.ceiling_subjects]
     if not members:
         logger.warning("No test subject has every contrast: there are no true codes, and no ceiling to score")
         return pd.DataFrame({"method": []}), pd.DataFrame({"code": [], "count": []})
+    true_codes = TrueCodes(autoencoder.network.to(usable_device(parameters.device)), parameters)
     modalities = tuple(study["modalities"])
-    scores = score_cohort("stage1", reconstruct, subjects, members, modalities, parameters, study["slice_windows"])
-    counts = reconstruct.counts.numpy()
+    scores = score_cohort("stage1", true_codes, subjects, members, modalities, parameters, study["slice_windows"])
+    counts = true_codes.counts.numpy()
     return marked(scores, study), pd.DataFrame({"code": range(len(counts)), "count": counts})

@@ -10,7 +10,7 @@ from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.models.neuroquant import NeuroQuantArchitecture, NeuroQuantAutoencoder
 from mrisynth_pipeline.models.vqvae import MonaiVQVAE, VQVAEArchitecture, channels_for
 from mrisynth_pipeline.pipelines.study import parameter_count
-from mrisynth_pipeline.pipelines.variants import Variant, VariantsParameters, changed, refusal
+from mrisynth_pipeline.pipelines.variants import TrainingVariant, TrainingVariantsParameters, changed, refusal
 from mrisynth_pipeline.training.anatomical import AnatomicalParameters
 from mrisynth_pipeline.training.volumetric_autoencoding import VolumetricParameters
 
@@ -18,7 +18,7 @@ _SHARED = ("codebook_size", "codebook_dim", "codebook_decay", "commitment_weight
 """What the peer takes over from NeuroQuant's architecture."""
 
 
-class AutoencoderVariant(Variant):
+class AutoencoderVariant(TrainingVariant):
     """A variant of NeuroQuant's autoencoder, or its peer."""
 
     network: Literal["neuroquant", "monai_vqvae"] = "neuroquant"
@@ -26,7 +26,7 @@ class AutoencoderVariant(Variant):
     then changes options of its own (without ``channels`` it gets those with which it is as large as NeuroQuant)."""
 
 
-class NeuroQuantAblationParameters(VariantsParameters):
+class NeuroQuantAblationParameters(TrainingVariantsParameters):
     """Which autoencoders are compared, and on whom (``params:neuroquant_ablation``).
 
     They change options of ``neuroquant.architecture`` and ``neuroquant.stage1``; ``joint``, NeuroQuant as it is, is

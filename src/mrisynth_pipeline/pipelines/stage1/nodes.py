@@ -22,6 +22,7 @@ def train_autoencoder(
     workspace: Path,
     architecture: CodeBrainArchitecture,
     parameters: AutoencodingParameters,
+    tracked_as: str = "stage1",
 ) -> tuple[TrainedModel, pd.DataFrame]:
     """Train encoder, codes and decoder on the complete training subjects, or on all with two contrasts.
 
@@ -40,6 +41,6 @@ def train_autoencoder(
         members,
         workspace,
         training_identity(study, architecture, parameters),
-        "stage1",
+        tracked_as,
         needs=needs,
     )

@@ -23,6 +23,7 @@ def train_code_predictor(
     subjects: SubjectStore,
     workspace: Path,
     parameters: CodePredictionParameters,
+    tracked_as: str = "stage2",
 ) -> tuple[TrainedModel, pd.DataFrame]:
     """Train the predictor of the frozen autoencoder's codes; both together are the imputer.
 
@@ -50,7 +51,7 @@ def train_code_predictor(
         members,
         workspace,
         training_identity(study, architecture, parameters),
-        "stage2",
+        tracked_as,
         autoencoder,
         needs,
     )
