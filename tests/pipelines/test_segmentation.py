@@ -1,8 +1,10 @@
 """Downstream segmentation where it is possible, and a clear word where it is not."""
 
+import numpy as np
 import pytest
 
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
+from mrisynth_pipeline.imaging.subject_file import Subject, write_subject
 from mrisynth_pipeline.pipelines.evaluation.nodes import fit_baselines
 from mrisynth_pipeline.pipelines.methods import SKIPPED
 from mrisynth_pipeline.pipelines.reporting.drawing import draw_segmentation_bars, draw_segmentations
@@ -49,6 +51,19 @@ class TestWithoutLabels:
         assert "no tumour label maps" in summary[SKIPPED]
         assert draw_segmentation_bars(summary).texts[0].get_text() == summary[SKIPPED]
         assert list(draw_segmentations(summary, unlabelled, subjects, slices)) == ["none"]
+
+
+def test_a_cohort_of_healthy_people_teaches_nothing(labelled, subjects, tmp_path):
+    file = subjects.open("c")
+    empty = Subject(
+        *("c", file.metadata["modalities"], file.present, file.volumes(), file.mask(), file.mask() * np.uint8(0)),
+        *("t1", np.eye(4), {}, {}, {}, "c"),
+    )
+    write_subject(subjects.path("c"), empty)
+    segmenter, history = train_segmenter(labelled, subjects, tmp_path / "work", QUICK)
+    assert history.empty
+    assert "no training subject has a tumour" in segmenter.card[SKIPPED]
+    assert score_references(segmenter, labelled, subjects)[0].empty
 
 
 class TestWithLabels:

@@ -70,6 +70,9 @@ class PhantomParameters(Parameters):
     layout: Literal["brats", "ixi", "remind"] = "brats"
     """``brats``: glioma patients in the BraTS 2023 layout; ``ixi``: healthy volunteers in the IXI layout; ``remind``:
     glioma patients with an ultrasound sweep before resection, in the ReMIND layout."""
+    lesions: bool = True
+    """Whether the patients of ``brats`` and ``remind`` have a tumour. False: the same protocol on healthy people, each
+    scanned once, whose label map is all 0. No effect on ``ixi``, whose volunteers are healthy."""
     n_subjects: int = Field(24, ge=1)
     """Number of subjects."""
     spacing_mm: float = Field(2.0, ge=1.0, le=8.0)

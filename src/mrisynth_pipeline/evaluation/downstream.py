@@ -5,16 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from torch import Tensor
 from tqdm import tqdm
 
+from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.harness import Covers, Predict, everything
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
-from mrisynth_pipeline.metrics.segmentation import tumour_scores
+from mrisynth_pipeline.metrics.segmentation import tumour_scores, tumour_volumes
 from mrisynth_pipeline.models.segmenter import Segmenter
 
-COLUMNS = ("method", "subject", "missing", "region", "dice", "hd95_mm")
+COLUMNS = (
+    *("method", "subject", "missing", "region", "healthy", "dice", "hd95_mm"),
+    *("predicted_ml", "true_ml", "false_ml", "missed_ml"),
+)
 NOTHING_MISSING = "none"
 """In the column ``missing``: all contrasts are real."""
 
@@ -40,12 +44,15 @@ def score_downstream(
         predict: The method (see :mod:`mrisynth_pipeline.evaluation.harness`).
         segmenter: Trained on real complete scans.
         store: The subject files.
-        subjects: Whom to segment: complete and with a label map.
+        subjects: Whom to segment: complete and with a label map, which is all 0 in a healthy subject.
         spacing_mm: Voxel size (x, y, z).
         covers: Which contrasts the method is asked for, given all others (see the harness).
 
     Returns:
         One row per subject, missing contrast that the method covers, and region, with :data:`COLUMNS`.
+
+    Raises:
+        InputError: A subject has no label map. That does not make it healthy: nobody has looked.
     """
     rows: list[dict] = []
     for subject in tqdm(subjects, desc=f"Segmenting with {name}", unit="subject"):
@@ -56,7 +63,7 @@ def score_downstream(
             if not covers(available, channel):
                 continue
             labels = segmenter.segment(predict(volumes, available))
-            rows += _rows(name, subject, modality, labels, truth, spacing_mm)
+            rows += segmentation_rows(name, subject, modality, labels, truth, spacing_mm)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -67,20 +74,45 @@ def score_real(
     rows: list[dict] = []
     for subject in tqdm(subjects, desc="Segmenting real scans", unit="subject"):
         volumes, truth = _volumes_and_labels(store, subject)
-        rows += _rows("real", subject, NOTHING_MISSING, segmenter.segment(volumes), truth, spacing_mm)
+        rows += segmentation_rows("real", subject, NOTHING_MISSING, segmenter.segment(volumes), truth, spacing_mm)
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def segmentation_rows(
+    name: str,
+    subject: str,
+    missing: str,
+    labels: Integer[Tensor, "z y x"],
+    truth: Integer[np.ndarray, "z y x"],
+    spacing_mm: Sequence[float],
+) -> list[dict]:
+    """What one segmentation of one subject is worth.
+
+    Args:
+        name: Name of the method whose images were segmented.
+        subject: Whom they show.
+        missing: The contrast that the method made; :data:`NOTHING_MISSING` where all are real.
+        labels: Label map that the segmenter drew (internal labels).
+        truth: Label map of the rater; all 0 in a healthy subject.
+        spacing_mm: Voxel size (x, y, z).
+
+    Returns:
+        One row per region (WT, TC, ET) with :data:`COLUMNS`: ``healthy`` says that the subject has no tumour at all,
+        ``dice`` and ``hd95_mm`` follow :func:`.tumour_scores`, the volumes in mL :func:`.tumour_volumes`.
+    """
+    drawn, axes_mm = labels.numpy(), tuple(reversed(spacing_mm))
+    volumes = tumour_volumes(drawn, truth, axes_mm)
+    identity = {"method": name, "subject": subject, "missing": missing}
+    return [
+        {**identity, "region": region, "healthy": not truth.any(), **scores, **volumes[region]}
+        for region, scores in tumour_scores(drawn, truth, axes_mm).items()
+    ]
 
 
 def _volumes_and_labels(store: SubjectStore, subject: str) -> tuple[Tensor, np.ndarray]:
     file = store.open(subject)
-    return torch.from_numpy(file.volumes()), file.segmentation()
-
-
-def _rows(
-    name: str, subject: str, missing: str, labels: Tensor, truth: np.ndarray, spacing_mm: Sequence[float]
-) -> list[dict]:
-    scores = tumour_scores(labels.numpy(), truth, tuple(reversed(spacing_mm)))
-    return [
-        {"method": name, "subject": subject, "missing": missing, "region": region, **values}
-        for region, values in scores.items()
-    ]
+    labels = file.segmentation()
+    if labels is None:
+        remedy = "Leave the subject out, or give it a label map (all 0 if it has no tumour)"
+        raise InputError(file.path, "it has no tumour label map to judge a segmentation by", remedy)
+    return torch.from_numpy(file.volumes()), labels

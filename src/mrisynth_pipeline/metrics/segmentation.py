@@ -1,4 +1,4 @@
-"""How well a tumour is outlined: Dice and 95th-percentile Hausdorff distance per BraTS region."""
+"""How well a tumour is outlined: Dice, 95th-percentile Hausdorff distance and volumes per BraTS region."""
 
 import warnings
 from collections.abc import Sequence
@@ -35,14 +35,53 @@ def tumour_scores(
     Raises:
         ValueError: Shapes differ, or spacing does not have one positive value per axis.
     """
+    return {
+        region: _region_scores(found, real, spacing_mm)
+        for region, (found, real) in _regions(prediction, target, spacing_mm).items()
+    }
+
+
+def tumour_volumes(
+    prediction: Integer[np.ndarray, "z y x"],
+    target: Integer[np.ndarray, "z y x"],
+    spacing_mm: Sequence[float],
+) -> dict[str, dict[str, float]]:
+    """How much of each region (WT, TC, ET) was found, is there, was invented and was overlooked.
+
+    Args:
+        prediction: Label map with the internal labels, as in :func:`tumour_scores`.
+        target: Label map of the rater, same shape and labels; all 0 in a healthy subject.
+        spacing_mm: Voxel size along the array's axes (z, y, x), in mm.
+
+    Returns:
+        Region → volumes in mL: ``predicted_ml``, ``true_ml``, ``false_ml`` (predicted where the rater saw nothing of
+        that region) and ``missed_ml`` (the other way round). A voxel of the wrong part of a tumour is false in one
+        region and missed in another.
+
+    Raises:
+        ValueError: Shapes differ, or spacing does not have one positive value per axis.
+    """
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    return {
+        region: {
+            "predicted_ml": int(found.sum()) * voxel_ml,
+            "true_ml": int(real.sum()) * voxel_ml,
+            "false_ml": int((found & ~real).sum()) * voxel_ml,
+            "missed_ml": int((real & ~found).sum()) * voxel_ml,
+        }
+        for region, (found, real) in _regions(prediction, target, spacing_mm).items()
+    }
+
+
+def _regions(
+    prediction: np.ndarray, target: np.ndarray, spacing_mm: Sequence[float]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Tumour region → the masks of prediction and rater, once both are known to fit each other."""
     if prediction.shape != target.shape:
         raise ValueError(f"prediction is {prediction.shape} but the rater's map is {target.shape}")
     if len(spacing_mm) != target.ndim or min(spacing_mm) <= 0:
         raise ValueError(f"spacing_mm must be {target.ndim} positive values (z, y, x), got {tuple(spacing_mm)}")
-    return {
-        region: _region_scores(np.isin(prediction, labels), np.isin(target, labels), spacing_mm)
-        for region, labels in TUMOUR_REGIONS.items()
-    }
+    return {region: (np.isin(prediction, labels), np.isin(target, labels)) for region, labels in TUMOUR_REGIONS.items()}
 
 
 def _region_scores(prediction: np.ndarray, target: np.ndarray, spacing_mm: Sequence[float]) -> dict[str, float]:

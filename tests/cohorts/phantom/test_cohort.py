@@ -10,6 +10,8 @@ from mrisynth_pipeline.cohorts.archives.layouts import find_scans
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
 from mrisynth_pipeline.cohorts.phantom import fabricate_cohort, truth_dir
+from mrisynth_pipeline.cohorts.phantom.cohort import _fingerprint
+from mrisynth_pipeline.cohorts.phantom.files import fingerprint
 from mrisynth_pipeline.cohorts.volumes import open_volume
 
 TINY = PhantomParameters(n_subjects=2, spacing_mm=8.0)
@@ -214,3 +216,10 @@ class TestRemindLayout:
     def test_it_is_never_registered(self, tmp_path):
         with pytest.raises(InputError, match=r"cohort\.registered=true: the ReMIND phantom is as from the scanner"):
             fabricate_cohort(self.PARAMETERS, registered=True, out_dir=tmp_path / "remind", workers=1)
+
+
+def test_cohorts_from_before_lesions_could_be_left_out_are_not_made_again(glioma_parameters):
+    known = _fingerprint(glioma_parameters, registered=False)
+    content = glioma_parameters.model_dump(mode="json", exclude={"n_subjects", "workers", "lesions"})
+    assert known == fingerprint({**content, "registered": False, "version": 1})
+    assert _fingerprint(glioma_parameters.model_copy(update={"lesions": False}), registered=False) != known

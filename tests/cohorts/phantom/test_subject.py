@@ -152,3 +152,25 @@ def test_contrasts_are_related_but_no_linear_function_of_each_other(registered_s
         assert 0.05 < linear_r2(registered_subject, target) < 0.97
     assert linear_r2(registered_subject, "flair") < 0.6
     assert linear_r2(registered_subject, "t1c") < 0.85
+
+
+@pytest.mark.parametrize("layout", ["brats", "remind"])
+def test_without_lesions_the_same_protocol_meets_a_healthy_brain(layout):
+    ill = COARSE.model_copy(update={"layout": layout})
+    well = ill.model_copy(update={"lesions": False})
+    patient, person = (simulate_subject(parameters, False, enrol(parameters, 0)) for parameters in (ill, well))
+    assert patient.segmentation.any()
+    assert not person.segmentation.any()
+    assert person.scans.keys() == patient.scans.keys()
+    for modality in set(patient.scans) - {"us"}:
+        np.testing.assert_allclose(person.transforms[modality], patient.transforms[modality])
+        assert person.scans[modality].grid.shape == patient.scans[modality].grid.shape
+    filled = sum(person.tissues.values())[person.brain > 0]
+    assert np.mean(filled > 0.5) > np.mean(sum(patient.tissues.values())[patient.brain > 0] > 0.5) + 0.01
+
+
+def test_healthy_people_come_once_under_names_of_their_own():
+    well = COARSE.model_copy(update={"lesions": False})
+    ours, theirs = ([enrol(parameters, number) for number in range(12)] for parameters in (well, COARSE))
+    assert len({person.patient_number for person in ours}) == 12
+    assert not {person.subject for person in ours} & {patient.subject for patient in theirs}

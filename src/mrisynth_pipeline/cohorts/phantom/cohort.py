@@ -178,6 +178,8 @@ def _shipped_transforms(simulated: SimulatedSubject, enrolment: Enrolment) -> di
 def _fingerprint(parameters: PhantomParameters, registered: bool) -> str:
     """Digest of all a subject's files depend on: everything but the size of the cohort and who makes it."""
     content = parameters.model_dump(mode="json", exclude={"n_subjects", "workers"})
+    if parameters.lesions:
+        del content["lesions"]  # patients that were made before this could be chosen are the same ones
     return fingerprint({**content, "registered": registered, "version": _VERSION})
 
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
 
 _FOLLOW_UP_EVERY = 6
-"""Every sixth glioma subject is the second visit of the patient before."""
+"""Every sixth glioma subject is the second visit of the patient before; healthy ones have nothing to follow up."""
+
+_FIRST = {"brats": (90001, 95001), "remind": (901, 5001)}
+"""First number of a patient and of a healthy person: who is in two cohorts of a study needs two names."""
 
 _SITES = ("Guys", "HH", "Guys", "IOP")
 """IXI sites in turn; Guy's contributed about half of that archive."""
@@ -65,16 +68,19 @@ class Enrolment:
 
 
 def enrol(parameters: PhantomParameters, number: int) -> Enrolment:
-    """The subject at a position in the cohort; depends on nothing but the position and the layout."""
+    """The subject at a position in the cohort; depends on nothing but the position, the layout and the lesions."""
     if parameters.layout == "ixi":
         site = _SITES[number % len(_SITES)]
         patient = f"IXI{901 + number:03d}"
         return Enrolment(number, number, 0, site, f"{patient}-{site}-{901 + number:04d}", patient, "ixi")
+    first = _FIRST[parameters.layout][0 if parameters.lesions else 1]
     if parameters.layout == "remind":
-        case = f"Case{901 + number:03d}"  # the archive has 114
+        case = f"Case{first + number:03d}"  # the archive has 114
         return Enrolment(number, number, 0, "", case, case, "remind")
-    earlier_follow_ups, place = divmod(number, _FOLLOW_UP_EVERY)
-    session = int(place == _FOLLOW_UP_EVERY - 1)
-    patient_number = number - earlier_follow_ups - session
-    patient = f"BraTS-GLI-{90001 + patient_number:05d}"
+    patient_number, session = number, 0
+    if parameters.lesions:
+        earlier_follow_ups, place = divmod(number, _FOLLOW_UP_EVERY)
+        session = int(place == _FOLLOW_UP_EVERY - 1)
+        patient_number = number - earlier_follow_ups - session
+    patient = f"BraTS-GLI-{first + patient_number:05d}"
     return Enrolment(number, patient_number, session, "", f"{patient}-{session:03d}", patient, "brats")

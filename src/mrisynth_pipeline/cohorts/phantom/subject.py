@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from mrisynth_pipeline.cohorts.modalities import ULTRASOUND
 from mrisynth_pipeline.cohorts.parameters import PhantomParameters
+from mrisynth_pipeline.cohorts.phantom.acoustics import tumour_centre
 from mrisynth_pipeline.cohorts.phantom.acquisition import (
     ScanGrid,
     add_rician_noise,
@@ -19,7 +20,7 @@ from mrisynth_pipeline.cohorts.phantom.acquisition import (
     scanner_grid,
 )
 from mrisynth_pipeline.cohorts.phantom.anatomy import Head, build_head
-from mrisynth_pipeline.cohorts.phantom.atlas import load_atlas
+from mrisynth_pipeline.cohorts.phantom.atlas import Atlas, load_atlas
 from mrisynth_pipeline.cohorts.phantom.deformation import (
     coarse_grid,
     compose,
@@ -27,7 +28,7 @@ from mrisynth_pipeline.cohorts.phantom.deformation import (
     mass_effect,
 )
 from mrisynth_pipeline.cohorts.phantom.grid import HeadGrid, sample
-from mrisynth_pipeline.cohorts.phantom.pathology import grow_glioma, plan_glioma
+from mrisynth_pipeline.cohorts.phantom.pathology import GliomaPlan, grow_glioma, plan_glioma
 from mrisynth_pipeline.cohorts.phantom.rendering import draw_textures, signal_map, white_matter_level
 from mrisynth_pipeline.cohorts.phantom.roster import Enrolment
 from mrisynth_pipeline.cohorts.phantom.sequences import DUAL_ECHO, PROTOCOLS, Protocol, Scan
@@ -42,7 +43,8 @@ _OWN_BIAS = 0.15
 """A contrast's own part of the bias field (transmit field, prescan correction), relative to the coil's, which all
 contrasts of a session share."""
 
-_WITH_TUMOUR = ("brats", "remind")
+_GLIOMA_LAYOUTS = ("brats", "remind")
+"""Layouts whose subjects have a tumour (if any have) and a label map."""
 
 _STAGES = (
     *("deformation", "plan", "features", "growth", "tissues", "textures", "session", "dropping", "scans"),
@@ -69,7 +71,7 @@ class SimulatedSubject:
             all contrasts.
         reference: The contrast on whose grid truth is drawn, even where its scan was left out.
         reference_grid: Its grid.
-        segmentation: Tumour labels 0-3 on the reference grid, uint8; ``None`` for volunteers.
+        segmentation: Tumour labels 0-3 on the reference grid, uint8, all 0 without lesions; ``None`` for volunteers.
         tissues: ``grey``, ``white``, ``csf`` share [0, 1], on the reference grid.
         brain: Brain mask on the reference grid, uint8.
     """
@@ -88,8 +90,21 @@ def _generator(parameters: PhantomParameters, number: int, stage: str, part: int
     return np.random.default_rng([parameters.seed, number, _STAGES.index(stage), part])
 
 
+def _person(parameters: PhantomParameters, enrolment: Enrolment, atlas: Atlas) -> Float[np.ndarray, "3 x y z"]:
+    """Pull-back displacement (mm, coarse grid) of the person, before anything has grown."""
+    return individual_displacement(_generator(parameters, enrolment.patient_number, "deformation"), atlas)
+
+
+def _plan(
+    parameters: PhantomParameters, enrolment: Enrolment, atlas: Atlas, displacement: Float[np.ndarray, "3 x y z"]
+) -> GliomaPlan:
+    """The tumour that this patient has, or would have with lesions."""
+    patient = enrolment.patient_number
+    return plan_glioma(_generator(parameters, patient, "plan"), atlas, displacement, patient, enrolment.session)
+
+
 def build_patient(parameters: PhantomParameters, enrolment: Enrolment) -> Head:
-    """The anatomy a scanner would find: the person, with the tumour as far as it has grown.
+    """The anatomy a scanner would find: the person, with the tumour as far as it has grown, if there is one.
 
     Args:
         parameters: The cohort.
@@ -101,11 +116,10 @@ def build_patient(parameters: PhantomParameters, enrolment: Enrolment) -> Head:
     grid = HeadGrid(parameters.spacing_mm)
     atlas = load_atlas(parameters.spacing_mm)
     patient = enrolment.patient_number
-    displacement = individual_displacement(_generator(parameters, patient, "deformation"), atlas)
+    displacement = _person(parameters, enrolment, atlas)
     plan = None
-    if parameters.layout in _WITH_TUMOUR:
-        generator = _generator(parameters, patient, "plan")
-        plan = plan_glioma(generator, atlas, displacement, patient, enrolment.session)
+    if parameters.lesions and parameters.layout in _GLIOMA_LAYOUTS:
+        plan = _plan(parameters, enrolment, atlas, displacement)
         points = coarse_grid().mesh() + displacement
         depth = -sample(atlas.brain_distance, points, atlas.coarse_first_mm, atlas.coarse_mm)
         pushed = mass_effect(plan.centre_mm, plan.core_radius_mm, plan.push_mm, depth)
@@ -114,6 +128,12 @@ def build_patient(parameters: PhantomParameters, enrolment: Enrolment) -> Head:
     if plan is not None:
         grow_glioma(_generator(parameters, patient, "growth"), head, plan)
     return head
+
+
+def _would_be_centre(parameters: PhantomParameters, enrolment: Enrolment) -> Float[np.ndarray, "3"]:
+    """Where a healthy person would have had the tumour (anatomy world, mm): the sweep is to show it as any other."""
+    atlas = load_atlas(parameters.spacing_mm)
+    return _plan(parameters, enrolment, atlas, _person(parameters, enrolment, atlas)).centre_mm
 
 
 def _scan_grid(scan: Scan, spacing_mm: float, tilt_deg: float) -> ScanGrid:
@@ -196,14 +216,16 @@ def simulate_subject(parameters: PhantomParameters, registered: bool, enrolment:
         generator = _generator(parameters, enrolment.number, "ultrasound")
         tracked = random_motion(generator, parameters.max_translation_mm, parameters.max_rotation_deg)
         motions[ULTRASOUND] = tracked @ random_stretch(generator)
+        target = tumour_centre(head) if parameters.lesions else _would_be_centre(parameters, enrolment)
         spacing_mm = parameters.spacing_mm / 2
-        scans[ULTRASOUND] = SimulatedScan(*simulate_ultrasound(generator, head, spacing_mm, motions[ULTRASOUND]))
+        sweep = simulate_ultrasound(generator, head, target, spacing_mm, motions[ULTRASOUND])
+        scans[ULTRASOUND] = SimulatedScan(*sweep)
     return SimulatedSubject(
         scans=scans,
         transforms=motions,
         reference=protocol.reference,
         reference_grid=grid,
-        segmentation=_draw_labels(head, grid, motion) * brain if parameters.layout in _WITH_TUMOUR else None,
+        segmentation=_draw_labels(head, grid, motion) * brain if parameters.layout in _GLIOMA_LAYOUTS else None,
         tissues=_draw_tissues(head, grid, motion),
         brain=brain,
     )

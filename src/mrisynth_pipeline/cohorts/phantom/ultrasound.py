@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
 
-from mrisynth_pipeline.cohorts.phantom.acoustics import AcousticMaps, acoustic_maps, tumour_centre
+from mrisynth_pipeline.cohorts.phantom.acoustics import AcousticMaps, acoustic_maps
 from mrisynth_pipeline.cohorts.phantom.acquisition import HEAD_CENTRE_MM, ScanGrid
 from mrisynth_pipeline.cohorts.phantom.anatomy import Head
 
@@ -63,17 +63,17 @@ def random_stretch(generator: np.random.Generator) -> Float[np.ndarray, "4 4"]:
     return matrix
 
 
-def place_probe(generator: np.random.Generator, head: Head) -> Probe:
-    """Set the probe on the brain's surface where the way to the tumour is short, from above or the side.
+def place_probe(generator: np.random.Generator, head: Head, centre: Float[np.ndarray, "3"]) -> Probe:
+    """Set the probe on the brain's surface where the way to a target is short, from above or the side.
 
     Args:
         generator: Source of the surgeon's choice: a turn about the beam and a tilt of it.
-        head: A person with a tumour.
+        head: The person.
+        centre: What to look at, the middle of a tumour (anatomy world, mm).
 
     Returns:
         The probe.
     """
-    centre = tumour_centre(head)
     count = 400
     height = 1.0 - 1.25 * (np.arange(count) + 0.5) / count  # directions (a Fibonacci lattice) to 15° below horizontal
     angle = np.pi * (1.0 + np.sqrt(5.0)) * np.arange(count)
@@ -101,20 +101,25 @@ def place_probe(generator: np.random.Generator, head: Head) -> Probe:
 
 
 def simulate_ultrasound(
-    generator: np.random.Generator, head: Head, spacing_mm: float, to_world: Float[np.ndarray, "4 4"]
+    generator: np.random.Generator,
+    head: Head,
+    target: Float[np.ndarray, "3"],
+    spacing_mm: float,
+    to_world: Float[np.ndarray, "4 4"],
 ) -> tuple[Float[np.ndarray, "i j k"], ScanGrid]:
-    """Sweep over a head's tumour.
+    """Sweep over a part of the brain.
 
     Args:
         generator: Source of everything drawn here.
-        head: A person with a tumour.
+        head: The person.
+        target: What to look at, the middle of a tumour (anatomy world, mm).
         spacing_mm: Voxel size of the result.
         to_world: Anatomy world → world of the tracked probe, affine (RAS, mm).
 
     Returns:
         Grey values 0 to 255, whole numbers in float32, 0 outside the fan; and the grid, whose axes are the probe's.
     """
-    probe = place_probe(generator, head)
+    probe = place_probe(generator, head, target)
     maps = acoustic_maps(generator, head)
     beams = _Beams(probe.depth_mm, spacing_mm)
     echo = _echo(generator, beams, _read(maps, head, beams, probe), probe.depth_mm)

@@ -42,13 +42,14 @@ def train_segmenter(
 ) -> tuple[TrainedModel, pd.DataFrame]:
     """Train the tumour segmenter on real, complete, labelled training scans.
 
-    A cohort without label maps (such as IXI), or without complete labelled subjects, gets an untrained segmenter whose
-    card says so; the nodes after this one then have nothing to do.
+    A cohort without label maps (such as IXI), without complete labelled subjects, or whose label maps are all 0
+    (``phantom.lesions: false``), gets an untrained segmenter whose card says so; the nodes after this one then have
+    nothing to do.
     """
     seed_training(parameters.optimisation.seed)
     segmenter = Segmenter(tuple(study["modalities"]), parameters.width, parameters.blocks_down)
     members = labelled_subjects(study, "train")
-    if reason := segmentation_obstacle(study):
+    if reason := segmentation_obstacle(study) or _nothing_to_learn(subjects, members):
         logger.warning("No downstream segmentation: %s", reason)
         card = model_card(study, members, _NEEDS, **{SKIPPED: reason})
         return TrainedModel(segmenter, card), pd.DataFrame({"step": []})
@@ -66,6 +67,13 @@ def train_segmenter(
     size = parameter_count(segmenter)
     card = model_card(study, members, _NEEDS, parameters=size, validation=last_validation(history))
     return TrainedModel(segmenter, card), history
+
+
+def _nothing_to_learn(subjects: SubjectStore, members: list[str]) -> str:
+    """Why label maps teach nothing, as part of a sentence; ``""`` where one of them has a tumour."""
+    if any(subjects.open(subject).segmentation().any() for subject in members):
+        return ""
+    return "no training subject has a tumour: all label maps are empty"
 
 
 def _test_subjects(segmenter: TrainedModel, study: dict[str, Any]) -> list[str]:
