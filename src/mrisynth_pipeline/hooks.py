@@ -223,6 +223,7 @@ _LAST_WORDS = {
     "aginet_ablation_table": "aginet_ablation_page",
     "neuroquant_ablation_table": "neuroquant_ablation_page",
     "incomplete_cohorts_table": "incomplete_cohorts_page",
+    "benchmark_table": "benchmark_page",
     "cohort_quality_table": "cohort_quality",
 }
 """Table that ends a run → the page that says more; the first one that the run made is printed."""

@@ -49,7 +49,7 @@ class Exam:
     segmented: Sequence[str] = ()
     """Whose stacks it is shown: those with a truth to hold against it."""
     tissues: Mapping[str, UInt8[np.ndarray, "z y x"]] = field(default_factory=dict)
-    """Subject → tissue map (see :mod:`mrisynth_pipeline.evaluation.tissues`), for errors by region."""
+    """Subject → tissue map (see :mod:`mrisynth_pipeline.imaging.tissues`), for errors by region."""
     healthy: tuple[SubjectStore, Sequence[str]] | None = None
     """Subjects without a tumour: whatever a segmenter finds there is false."""
     perceptual: PerceptualDistance | None = None
@@ -95,8 +95,6 @@ class Exam:
         volumes, present = torch.from_numpy(file.volumes()), torch.from_numpy(np.asarray(file.present))
         truths = {} if healthy else self._truths(subject, file, volumes, present)
         labels = file.segmentation()
-        if healthy:
-            labels = np.zeros(volumes.shape[1:], dtype=np.uint8)
         for available in self._asked(only_one_missing=healthy):
             if (available & ~present).any():
                 continue
@@ -114,10 +112,14 @@ class Exam:
                 target = {"target": self.modalities[channel], "seconds": seconds}
                 yield "scores", about | target | truths[channel](imputed[channel])
             for segmenter in self.segmenters if segmented else ():
-                found = self.segmenters[segmenter].segment(imputed).numpy()
+                found = self.segmenters[segmenter].segment(imputed)
                 modality = self.modalities[missing[0]]
                 for row in segmentation_rows(name, subject, modality, found, labels, self.spacing_mm):
-                    yield SEGMENTED, row | {"healthy": healthy, "segmenter": segmenter}
+                    yield SEGMENTED, row | {"segmenter": segmenter}
+
+    def asked(self) -> list[str]:
+        """Names of the sets of inputs."""
+        return [subset_name(available.tolist(), self.modalities) for available in self._asked(only_one_missing=False)]
 
     def _asked(self, only_one_missing: bool) -> Iterator[Bool[Tensor, " modality"]]:
         """The sets of inputs, in the order of all tables."""

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mrisynth_pipeline.metrics.resampling import mean_with_interval
+
 SIGNIFICANCE = 0.05
 """Level of the tests."""
 
@@ -64,6 +66,8 @@ def compare_methods(
     *,
     higher_is_better: bool,
     reference: str | None = None,
+    n_resamples: int = 2000,
+    seed: int = 0,
 ) -> list[dict[str, object]]:
     """Every method against every other, or all against one, on one measure, as one Holm family.
 
@@ -73,10 +77,13 @@ def compare_methods(
         column: The measure.
         higher_is_better: Its direction.
         reference: The method that all others are compared with; ``None`` compares every pair.
+        n_resamples: Bootstrap samples of the differences' intervals.
+        seed: Seed of the bootstrap.
 
     Returns:
         One entry per pair of methods: ``measure``, ``first``, ``second``, ``n`` subjects,
-        ``mean_difference`` (first − second, in the measure's unit), ``effect_size`` (positive: first is
+        ``mean_difference`` (first − second, in the measure's unit) with its bootstrap interval ``ci_low`` and
+        ``ci_high`` (95 %, of this comparison alone; ``None`` for one subject), ``effect_size`` (positive: first is
         better), ``p``, ``p_holm``, ``significant`` and ``note`` (why significance was out of reach, or "").
     """
     entries = []
@@ -89,6 +96,7 @@ def compare_methods(
         entries.append(
             {"measure": column, "first": first, "second": second}
             | {"n": test["n"], "mean_difference": float(differences.mean())}
+            | _interval(differences, n_resamples, seed)
             | {"effect_size": test["effect_size"], "p": test["p"]}
         )
     for entry, adjusted in zip(entries, holm([entry["p"] for entry in entries]), strict=True):
@@ -96,6 +104,11 @@ def compare_methods(
         entry["significant"] = adjusted <= SIGNIFICANCE
         entry["note"] = _reach(entry["n"], len(entries))
     return entries
+
+
+def _interval(differences: np.ndarray, n_resamples: int, seed: int) -> dict[str, float | None]:
+    found = mean_with_interval(differences, n_resamples=n_resamples, seed=seed)
+    return {"ci_low": found["ci_low"], "ci_high": found["ci_high"]}
 
 
 def _paired_differences(scores: pd.DataFrame, first: str, second: str, column: str) -> np.ndarray:

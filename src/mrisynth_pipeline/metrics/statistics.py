@@ -64,7 +64,14 @@ def summarise_scores(
     comparisons = [
         entry
         for measure in measures_of("volume")
-        for entry in compare_methods(scores, competitors, measure.column, higher_is_better=measure.higher_is_better)
+        for entry in compare_methods(
+            scores,
+            competitors,
+            measure.column,
+            higher_is_better=measure.higher_is_better,
+            n_resamples=n_resamples,
+            seed=seed,
+        )
     ]
     return {
         "n_subjects": int(scores["subject"].nunique()),

@@ -10,9 +10,10 @@ from pydantic import BaseModel
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.models.aginet import AGINet, AGINetArchitecture
 from mrisynth_pipeline.models.codebrain import CodeBrainArchitecture
+from mrisynth_pipeline.models.door import Imputer
 from mrisynth_pipeline.models.mmhvae import MMHVAEArchitecture
 from mrisynth_pipeline.models.neuroquant import NeuroQuantArchitecture
-from mrisynth_pipeline.models.packaging import TrainedModel
+from mrisynth_pipeline.models.packaging import NETWORKS, TrainedModel
 from mrisynth_pipeline.models.resunet import ResUNet, ResUNetArchitecture
 from mrisynth_pipeline.pipelines.evaluation.nodes import fit_baselines
 from mrisynth_pipeline.pipelines.incomplete import members_for_imputation, paired_subjects
@@ -114,3 +115,23 @@ RECIPES: dict[str, Recipe] = {
     "mean": Recipe({}, _everyone, _baseline(1)),
 }
 """Method → how it is trained."""
+
+
+def register(name: str, recipe: Recipe, network: type[Imputer]) -> None:
+    """Add a method of your own, so that every pipeline that compares methods can train and judge it.
+
+    Call it in a module that ``settings.py`` imports, and name the method among the contestants, such as
+    ``benchmark.contestants: {mine: {method: mine}}``; see docs/benchmark.md.
+
+    Args:
+        name: By which parameters name it; its group of parameters, if it has one, has this name too.
+        recipe: How it is trained.
+        network: Its class, by whose ``name`` saved models are found.
+
+    Raises:
+        ValueError: Either name is taken by another.
+    """
+    if RECIPES.get(name, recipe) is not recipe or NETWORKS.get(network.name, network) is not network:
+        raise ValueError(f"there is a method {name!r} or a network {network.name!r} already: take another name")
+    RECIPES[name] = recipe
+    NETWORKS[network.name] = network

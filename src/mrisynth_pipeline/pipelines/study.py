@@ -3,6 +3,9 @@
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date
 from typing import Any
 
@@ -17,6 +20,7 @@ from mrisynth_pipeline.cohorts.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+_tracked = ContextVar("tracked", default=True)
 
 EVERY_CONTRAST = "every contrast"
 TWO_CONTRASTS = "two or more contrasts"
@@ -85,10 +89,20 @@ def seed_training(seed: int) -> None:
     lightning.seed_everything(seed, verbose=False)
 
 
+@contextmanager
+def untracked() -> Iterator[None]:
+    """Within it no training is logged."""
+    before = _tracked.set(False)
+    try:
+        yield
+    finally:
+        _tracked.reset(before)
+
+
 def trackers(stage: str) -> list[Logger]:
     """A Lightning logger that joins the MLflow run of this Kedro run, if there is one."""
     run = mlflow.active_run()
-    if run is None:
+    if run is None or not _tracked.get():
         return []
     return [MLFlowLogger(run_id=run.info.run_id, tracking_uri=mlflow.get_tracking_uri(), prefix=stage)]
 

@@ -107,8 +107,7 @@ def unfinished(trials: Sequence[Trial], folder: Path, done: bool = False) -> lis
 
 def trained_model(trial: Trial, folder: Path) -> TrainedModel | None:
     """What a trial has trained, if it has."""
-    place = folder / trial.place
-    return load_model(place / "model") if _is_trained(trial, place) else None
+    return load_model(folder / trial.place / "model") if is_trained(trial, folder) else None
 
 
 def _described(failure: Mapping[str, Any]) -> str:
@@ -142,12 +141,17 @@ def _record(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
-def _is_trained(trial: Trial, folder: Path) -> bool:
+def is_trained(trial: Trial, folder: Path) -> bool:
+    """Whether a trial's model is there; ``folder`` is that of all trials."""
+    return _has_trained(trial, folder / trial.place)
+
+
+def _has_trained(trial: Trial, folder: Path) -> bool:
     return _record(folder / _TRAINED).get("identity") == trial.identity
 
 
 def _is_judged(trial: Trial, folder: Path) -> bool:
-    return _is_trained(trial, folder) and _record(folder / _JUDGED) == {
+    return _has_trained(trial, folder) and _record(folder / _JUDGED) == {
         "identity": trial.identity,
         "judgement": trial.judgement,
     }
@@ -155,7 +159,7 @@ def _is_judged(trial: Trial, folder: Path) -> bool:
 
 def _do(trial: Trial, folder: Path) -> None:
     """Train, judge, keep; the records come last, so that a trial killed on the way goes on there."""
-    if _is_trained(trial, folder):
+    if _has_trained(trial, folder):
         model = load_model(folder / "model")
     else:
         (folder / _TRAINED).unlink(missing_ok=True)

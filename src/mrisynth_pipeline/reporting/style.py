@@ -22,8 +22,8 @@ NIGHT, NIGHT_INK = "#0b0d0f", "#e8ebed"
 HIGHLIGHT = "#ffb000"
 """Outlines drawn over scans."""
 
-METHOD_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
-"""Colours that the common forms of colour blindness keep apart (Okabe and Ito 2008)."""
+METHOD_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#999933")
+"""Colours that the common forms of colour blindness keep apart (Okabe and Ito 2008; the last one is Tol's olive)."""
 
 TUMOUR_COLOURS = {1: "#e4572e", 2: "#2ec4b6", 3: "#ffd23f"}
 """Internal tumour label → overlay colour: necrotic core, oedema, enhancing tumour."""
@@ -36,6 +36,7 @@ METHOD_NAMES = {
     "neuroquant": "NeuroQuant",
     "aginet": "AGI-Net",
     "mmhvae": "MMHVAE",
+    "codebrain_vq": "CodeBrain, VQ codes",
     "stage1": "Stage I, true codes",
     "truth_copy": "Copy of the truth",
     # Variants of AGI-Net; the four that are drawn together follow each other, so that their colours differ.
@@ -47,6 +48,11 @@ METHOD_NAMES = {
     "gr": "Rolling alone",
     "frozen": "AGI-Net, offsets frozen",
     "zero_fill": "AGI-Net, zero-filled shift",
+    # Rows of the benchmark that are no methods.
+    "blank": "Blank image (floor)",
+    "resampled": "Truth resampled once",
+    "codebrain_true_codes": "CodeBrain, true codes",
+    "codebrain_vq_true_codes": "CodeBrain VQ, true codes",
     "real": "Real",
     "zero": "Blank (zero)",
     # Contestants of the experiment on incomplete cohorts.

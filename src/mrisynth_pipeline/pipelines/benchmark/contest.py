@@ -1,0 +1,282 @@
+"""Who is trained on what, and how each is judged: the trials of the benchmark."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import BaseModel
+
+from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.evaluation.costs import giga_macs, peak_memory
+from mrisynth_pipeline.evaluation.exam import SEGMENTED, Exam
+from mrisynth_pipeline.evaluation.harness import everything, through_the_door
+from mrisynth_pipeline.evaluation.limits import blank, resampled_truth
+from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
+from mrisynth_pipeline.evaluation.true_codes import TrueCodes
+from mrisynth_pipeline.imaging.subject_file import SubjectStore
+from mrisynth_pipeline.metrics.perceptual import PerceptualDistance
+from mrisynth_pipeline.models.codebrain import CodeBrain
+from mrisynth_pipeline.models.device import usable_device
+from mrisynth_pipeline.models.door import Imputer
+from mrisynth_pipeline.models.packaging import TrainedModel
+from mrisynth_pipeline.parameters import plain
+from mrisynth_pipeline.pipelines.benchmark.parameters import BenchmarkParameters
+from mrisynth_pipeline.pipelines.contestants import settings_of
+from mrisynth_pipeline.pipelines.folds import folds_of
+from mrisynth_pipeline.pipelines.recipes import RECIPES, Options
+from mrisynth_pipeline.pipelines.segmentation.nodes import train_segmenter
+from mrisynth_pipeline.pipelines.study import labelled_subjects, training_identity
+from mrisynth_pipeline.pipelines.trials import Tables, Trial, run_trials, trained_model
+from mrisynth_pipeline.sampling.availability import all_subsets, subset_name
+from mrisynth_pipeline.sampling.subjects import evenly_spread
+from mrisynth_pipeline.training.segmentation import SegmentationParameters
+
+logger = logging.getLogger(__name__)
+
+LIMITS = "limits"
+"""The trial of rows that are no methods: floor, ceiling, and segmentations of real and of blank scans."""
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """The examination of one fold."""
+
+    study: dict[str, Any]
+    exam: Exam
+    judged_as: str
+    """Fingerprint of the examination."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What all trials have in common."""
+
+    study: dict[str, Any]
+    split: pd.DataFrame
+    subjects: SubjectStore
+    tissues: Mapping[str, np.ndarray]
+    healthy: tuple[SubjectStore, Sequence[str]] | None
+    perceptual: PerceptualDistance | None
+    groups: Mapping[str, Any]
+    parameters: BenchmarkParameters
+    evaluation: EvaluationParameters
+    segmentation: SegmentationParameters
+
+    def folds(self) -> list[dict[str, Any]]:
+        """The study once per fold."""
+        return folds_of(self.study, self.split, self.parameters.folds, "benchmark.folds")
+
+    def segmenters(self) -> dict[str, list[Trial]]:
+        """Segmenter → its training on every fold; empty where there is nothing to segment."""
+        wanted = {"segmenter": self.segmentation}
+        if self.parameters.modality_dropout:
+            dropout = {"modality_dropout": self.parameters.modality_dropout}
+            wanted["segmenter_dropout"] = self.segmentation.model_copy(update=dropout)
+        return {
+            name: [self._segmenter(name, fold, study, parameters) for fold, study in enumerate(self.folds())]
+            for name, parameters in wanted.items()
+        }
+
+    def _segmenter(self, name: str, fold: int, study: dict[str, Any], parameters: SegmentationParameters) -> Trial:
+        return Trial(
+            name,
+            parameters.optimisation.seed,
+            fold,
+            training_identity(study, parameters),
+            "",
+            lambda folder: train_segmenter(study, self.subjects, folder, parameters)[0],
+            lambda model: {},
+            settings=_flat({name: parameters}),
+        )
+
+    def sittings(self, segmenters: Sequence[Mapping[str, TrainedModel]]) -> list[Sitting]:
+        """The examination of every fold.
+
+        Args:
+            segmenters: Of every fold, by name.
+        """
+        trials = self.segmenters()
+        sittings = []
+        for fold, (study, found) in enumerate(zip(self.folds(), segmenters, strict=True)):
+            identities = [trials[name][fold].identity for name in found]
+            sittings.append(self._sitting(study, found, identities))
+        return sittings
+
+    def trials(self, sittings: Sequence[Sitting]) -> tuple[list[Trial], list[dict[str, Any]]]:
+        """All trials: the limits, then one seed of all methods on all folds, then the next; and who cannot take part.
+
+        Returns:
+            The trials, and one row with ``variant``, ``seed``, ``fold`` and ``obstacle`` for each that cannot be.
+        """
+        obstacles: list[dict[str, Any]] = []
+        trials = [self._limits(fold, sitting) for fold, sitting in enumerate(sittings)]
+        for seed in range(self.parameters.seeds):
+            for name in self.parameters.chosen:
+                for fold, sitting in enumerate(sittings):
+                    options = self.options(name, seed)
+                    try:
+                        self._recipe(name).members(options, sitting.study, self.subjects)
+                    except InputError as error:
+                        logger.warning("%s cannot be trained: %s", name, error)
+                        row = {"variant": name, "seed": seed, "fold": fold, "obstacle": error.problem}
+                        obstacles.append(row)
+                        continue
+                    trials.append(self._trial(name, seed, fold, options, sitting))
+        return trials, obstacles
+
+    def options(self, name: str, seed: int, steps_share: float | None = None) -> Options:
+        """Options of one training; by default with the benchmark's share of the steps."""
+        share = self.parameters.steps_share if steps_share is None else steps_share
+        contestant = self.parameters.contestants[name]
+        return settings_of(contestant, f"benchmark.contestants.{name}", seed, share, self.groups)
+
+    def train(self, name: str, options: Options, study: dict[str, Any], folder: Path, tracked_as: str) -> TrainedModel:
+        """Train one contestant."""
+        return self._recipe(name).train(options, study, self.subjects, folder, tracked_as)
+
+    def _recipe(self, name: str) -> Any:
+        return RECIPES[self.parameters.contestants[name].method]
+
+    def _sitting(self, study: dict[str, Any], found: Mapping[str, TrainedModel], identities: list[str]) -> Sitting:
+        modalities = tuple(study["modalities"])
+        tested = evenly_spread(study["test"], self.parameters.test_subjects)
+        asked: tuple[str, ...] = ()
+        if self.parameters.subsets == "few":
+            subsets = all_subsets(len(modalities))
+            asked = tuple(
+                subset_name(subset.tolist(), modalities)
+                for subset in subsets
+                if int(subset.sum()) in (1, len(modalities) - 1)
+            )
+        device = usable_device(self.evaluation.device)
+        exam = Exam(
+            store=self.subjects,
+            subjects=tested,
+            modalities=modalities,
+            windows=study["slice_windows"],
+            spacing_mm=study["grid"]["spacing_mm"],
+            parameters=self.evaluation,
+            subsets=asked,
+            segmenters={name: model.network.to(device) for name, model in found.items()},
+            segmented=[subject for subject in labelled_subjects(study, "test") if subject in tested],
+            tissues=self.tissues,
+            healthy=self.healthy,
+            perceptual=self.perceptual,
+        )
+        facts = [tested, asked, identities]
+        facts += [list(self.healthy[1]) if self.healthy else [], sorted(self.tissues), self.perceptual is not None]
+        judged_as = training_identity(study | {"fingerprint": f"{study['fingerprint']} {facts}"}, self.evaluation)
+        return Sitting(study, exam, judged_as)
+
+    def _limits(self, fold: int, sitting: Sitting) -> Trial:
+        """Floor and ceiling of the protocol, and what the segmenters make of real and of blank scans."""
+        exam, study = sitting.exam, sitting.study
+        images_alone = replace(exam, segmenters={})
+        all_but_one = replace(
+            exam, subsets=tuple(name for name in exam.asked() if name.count("+") == len(exam.modalities) - 2)
+        )
+
+        def judge(model: TrainedModel) -> Tables:
+            floor = images_alone.take("blank", blank, everything)["scores"]
+            ceiling = images_alone.take("resampled", resampled_truth, everything)["scores"]
+            tables = {"limits": pd.concat([floor, ceiling], ignore_index=True)}
+            if exam.segmenters:
+                ends = {"real": lambda volumes, _: volumes, "zero": _zero_filled}
+                found = [all_but_one.take(name, predict, everything).get(SEGMENTED) for name, predict in ends.items()]
+                tables[SEGMENTED] = pd.concat([part for part in found if part is not None], ignore_index=True)
+            return tables
+
+        def train(folder: Path) -> TrainedModel:
+            return RECIPES["mean"].train({}, study, self.subjects, folder, "")  # a trial keeps a model, and this is one
+
+        return Trial(LIMITS, 0, fold, study["fingerprint"], sitting.judged_as, train, judge)
+
+    def _trial(self, name: str, seed: int, fold: int, options: Options, sitting: Sitting) -> Trial:
+        def train(folder: Path) -> TrainedModel:
+            with peak_memory(usable_device(self.evaluation.device)) as peak:
+                model = self.train(name, options, sitting.study, folder, name)
+            return TrainedModel(model.network, model.card | {"training_peak_mb": peak.mb})
+
+        return Trial(
+            name,
+            seed,
+            fold,
+            training_identity(sitting.study, *options.values()),
+            sitting.judged_as,
+            train,
+            partial(_judge, name, seed, sitting.exam, self.evaluation),
+            settings=_flat({"method": self.parameters.contestants[name].method} | dict(options)),
+            metrics=_headline,
+        )
+
+
+def _judge(name: str, seed: int, exam: Exam, evaluation: EvaluationParameters, model: TrainedModel) -> Tables:
+    """Everything that is asked of one training."""
+    device = usable_device(evaluation.device)
+    method: Imputer = model.network.to(device)
+    tables = exam.take(name, through_the_door(method, evaluation), method.covers)
+    tables["costs"] = pd.DataFrame(
+        [_costs(method, exam, device) | {"training_peak_mb": model.card["training_peak_mb"]}]
+    )
+    if isinstance(method, CodeBrain) and seed == 0:
+        true_codes = TrueCodes(method.autoencoder, evaluation)
+        tables["limits"] = replace(exam, segmenters={}).take(f"{name}_true_codes", true_codes, everything)["scores"]
+    return tables
+
+
+def _costs(method: Imputer, exam: Exam, device: torch.device) -> dict[str, Any]:
+    """What imputing one volume from all others costs, on the first test subject."""
+    volumes = torch.from_numpy(exam.store.open(exam.subjects[0]).volumes())
+    available = torch.ones(len(volumes), dtype=torch.bool)
+    available[min(1, len(volumes) - 1)] = False
+    predict = through_the_door(method, exam.parameters)
+    with peak_memory(device) as peak:
+        predict(volumes, available)
+    return {"giga_macs": giga_macs(method, volumes * available[:, None, None, None], available), "peak_mb": peak.mb}
+
+
+def _zero_filled(volumes: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
+    return volumes * available[:, None, None, None]
+
+
+def _headline(tables: Tables) -> dict[str, float]:
+    """What a trial comes to, for the list of runs in MLflow: means over its rows."""
+    scores = tables["scores"]
+    numbers = [column for column in scores.columns if column.startswith(("slice_", "volume_", "brasyn_"))]
+    found = {name: float(value) for name, value in scores[numbers].mean().items()}
+    found["seconds_per_volume"] = float(scores["seconds"].mean())
+    if SEGMENTED in tables:
+        patients = tables[SEGMENTED][~tables[SEGMENTED]["healthy"]]
+        dice = patients.groupby(["segmenter", "missing", "region"])["dice"].mean()
+        found |= {f"dice.{'.'.join(key)}": float(value) for key, value in dice.items()}
+    return found
+
+
+def _flat(groups: Mapping[str, BaseModel | str], prefix: str = "") -> dict[str, Any]:
+    """Options by their full name."""
+    found: dict[str, Any] = {}
+    for name, value in groups.items():
+        value = plain(value)
+        if isinstance(value, dict) and value:
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def fitted_segmenters(contest: Contest, folder: Path) -> tuple[list[dict[str, TrainedModel]], pd.DataFrame]:
+    """Train the segmenters; of every fold those that could be, by name, and the table of their trainings."""
+    trials = contest.segmenters()
+    every = [trial for of_name in trials.values() for trial in of_name]
+    tables = run_trials(every, folder)
+    found = [
+        {name: model for name, of_name in trials.items() if (model := trained_model(of_name[fold], folder))}
+        for fold in range(len(contest.folds()))
+    ]
+    return found, tables.get("trials", pd.DataFrame())
