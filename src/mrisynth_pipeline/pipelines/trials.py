@@ -3,16 +3,21 @@
 import json
 import logging
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
+import torch
+from kedro.framework.project import configure_project
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.models.packaging import TrainedModel, load_model, save_model
@@ -23,6 +28,8 @@ logger = logging.getLogger(__name__)
 _TRAINED, _JUDGED, _SPENT = "trained.json", "judged.json", "spent.json"
 
 Tables = dict[str, pd.DataFrame]
+
+_parent_run: str | None = None  # in a process of a pool: the MLflow run that its trials belong to
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,11 @@ class Trial:
         return Path(self.variant, f"seed_{self.seed}", f"fold_{self.fold}")
 
 
-def run_trials(trials: Sequence[Trial], folder: Path) -> Tables:
+Remake = Callable[[], Sequence[Trial]]
+"""Makes trials anew; can be pickled, which their functions cannot."""
+
+
+def run_trials(trials: Sequence[Trial], folder: Path, workers: int = 1, remake: Remake | None = None) -> Tables:
     """Train and judge what has not been yet.
 
     A trial that fails is reported, and leaves the others standing; what the user must mend ends the run. Within an
@@ -63,6 +74,9 @@ def run_trials(trials: Sequence[Trial], folder: Path) -> Tables:
     Args:
         trials: In the order in which they are done.
         folder: Where each keeps its model, its tables and a record of either.
+        workers: Processes that share the processor's cores, each with one trial at a time; more than one needs
+            ``remake``. Small networks make better use of two cores in two processes than in two threads of one.
+        remake: Makes the same trials in another process.
 
     Returns:
         Every table of the judges, of all trials one below the other, with ``variant``, ``seed`` and ``fold``; and the
@@ -77,15 +91,20 @@ def run_trials(trials: Sequence[Trial], folder: Path) -> Tables:
     logger.info("%d of %d trials have been done before", len(finished), len(trials))
     tables: dict[str, list[pd.DataFrame]] = {}
     failures = []
+    elsewhere: dict[Path, BaseException | None] = {}
+    if remake is not None and workers > 1:
+        elsewhere = _done_elsewhere([trial for trial in trials if trial not in finished], folder, workers, remake)
     for number, trial in enumerate(trials, start=1):
         place = {"variant": trial.variant, "seed": trial.seed, "fold": trial.fold}
         try:
-            with _tracked(trial):
+            if trial.place in elsewhere:
+                if error := elsewhere[trial.place]:
+                    raise error
+            else:
                 if trial not in finished:
                     logger.info("Trial %d of %d: %s", number, len(trials), trial.place)
-                    _do(trial, folder / trial.place)
-                own = _kept(folder / trial.place)
-                _track(trial, own)
+                _do_tracked(trial, folder)
+            own = _kept(folder / trial.place)
             for name, table in own.items():
                 tables.setdefault(name, []).append(table.assign(**place))
         except InputError:
@@ -110,6 +129,58 @@ def trained_model(trial: Trial, folder: Path) -> TrainedModel | None:
     return load_model(folder / trial.place / "model") if is_trained(trial, folder) else None
 
 
+def _do_tracked(trial: Trial, folder: Path) -> None:
+    """Do a trial if it has not been done, in a run of its own in MLflow."""
+    with _tracked(trial):
+        if not _is_judged(trial, folder / trial.place):
+            _do(trial, folder / trial.place)
+        _track(trial, _kept(folder / trial.place))
+
+
+def _done_elsewhere(
+    trials: Sequence[Trial], folder: Path, workers: int, remake: Remake
+) -> dict[Path, BaseException | None]:
+    """Do trials in processes of their own; place of each → what went wrong, or nothing."""
+    run = mlflow.active_run()
+    tracking = None if run is None else (mlflow.get_tracking_uri(), run.info.experiment_id, run.info.run_id)
+    threads = threads_of(workers)
+    outcome: dict[Path, BaseException | None] = {}
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_begin_process, initargs=(threads, tracking)
+    ) as pool:
+        jobs = {pool.submit(_do_in_process, remake, trial.place, folder): trial.place for trial in trials}
+        try:
+            for job in as_completed(jobs):
+                outcome[jobs[job]] = job.exception()
+                done = "failed" if job.exception() else "is done"
+                logger.info("Trial %d of %d: %s %s", len(outcome), len(jobs), jobs[job], done)
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C, do not work through the rest
+    return outcome
+
+
+def threads_of(workers: int) -> int:
+    """Threads of each of so many processes."""
+    return max((os.cpu_count() or 1) // workers, 1)
+
+
+def _begin_process(threads: int, tracking: tuple[str, str, str] | None) -> None:
+    """In another process: logging, a user's own methods (which the settings import), threads, and the run to join."""
+    global _parent_run
+    configure_project("mrisynth_pipeline")
+    torch.set_num_threads(threads)
+    if tracking is not None:
+        uri, experiment, _parent_run = tracking
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_experiment(experiment_id=experiment)
+
+
+def _do_in_process(remake: Remake, place: Path, folder: Path) -> None:
+    """In another process: the trial of this place."""
+    [trial] = [trial for trial in remake() if trial.place == place]
+    _do_tracked(trial, folder)
+
+
 def _described(failure: Mapping[str, Any]) -> str:
     return f"{failure['variant']}/seed_{failure['seed']}/fold_{failure['fold']}: {failure['error']}"
 
@@ -117,11 +188,13 @@ def _described(failure: Mapping[str, Any]) -> str:
 @contextmanager
 def _tracked(trial: Trial) -> Iterator[None]:
     """A nested MLflow run around a trial, where there is a run to nest it in; it fails if the trial does."""
-    if mlflow.active_run() is None:
+    if mlflow.active_run() is None and _parent_run is None:
         yield
         return
     tags = {"variant": trial.variant, "seed": str(trial.seed), "fold": str(trial.fold)}
     name = f"{trial.variant}, seed {trial.seed}" + (f", fold {trial.fold}" if trial.fold else "")
+    if _parent_run is not None:  # of another process: there is no run around this one
+        tags["mlflow.parentRunId"] = _parent_run
     with mlflow.start_run(run_name=name, nested=True, tags=tags):
         mlflow.log_params({name: str(value)[:500] for name, value in trial.settings.items()})
         yield

@@ -20,7 +20,7 @@ from mrisynth_pipeline.evaluation.limits import blank, resampled_truth
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.evaluation.true_codes import TrueCodes
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
-from mrisynth_pipeline.metrics.perceptual import PerceptualDistance
+from mrisynth_pipeline.metrics.perceptual import perceptual_distance
 from mrisynth_pipeline.models.codebrain import CodeBrain
 from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.models.door import Imputer
@@ -31,7 +31,7 @@ from mrisynth_pipeline.pipelines.contestants import settings_of
 from mrisynth_pipeline.pipelines.folds import folds_of
 from mrisynth_pipeline.pipelines.recipes import RECIPES, Options
 from mrisynth_pipeline.pipelines.segmentation.nodes import train_segmenter
-from mrisynth_pipeline.pipelines.study import labelled_subjects, training_identity
+from mrisynth_pipeline.pipelines.study import labelled_subjects, segmentation_obstacle, training_identity
 from mrisynth_pipeline.pipelines.trials import Tables, Trial, run_trials, trained_model
 from mrisynth_pipeline.sampling.availability import all_subsets, subset_name
 from mrisynth_pipeline.sampling.subjects import evenly_spread
@@ -62,7 +62,6 @@ class Contest:
     subjects: SubjectStore
     tissues: Mapping[str, np.ndarray]
     healthy: tuple[SubjectStore, Sequence[str]] | None
-    perceptual: PerceptualDistance | None
     groups: Mapping[str, Any]
     parameters: BenchmarkParameters
     evaluation: EvaluationParameters
@@ -167,10 +166,14 @@ class Contest:
             segmented=[subject for subject in labelled_subjects(study, "test") if subject in tested],
             tissues=self.tissues,
             healthy=self.healthy,
-            perceptual=self.perceptual,
+            perceptual=perceptual_distance()[0],
         )
         facts = [tested, asked, identities]
-        facts += [list(self.healthy[1]) if self.healthy else [], sorted(self.tissues), self.perceptual is not None]
+        facts += [
+            list(self.healthy[1]) if self.healthy else [],
+            sorted(self.tissues),
+            perceptual_distance()[0] is not None,
+        ]
         judged_as = training_identity(study | {"fingerprint": f"{study['fingerprint']} {facts}"}, self.evaluation)
         return Sitting(study, exam, judged_as)
 
@@ -270,13 +273,28 @@ def _flat(groups: Mapping[str, BaseModel | str], prefix: str = "") -> dict[str, 
     return found
 
 
-def fitted_segmenters(contest: Contest, folder: Path) -> tuple[list[dict[str, TrainedModel]], pd.DataFrame]:
-    """Train the segmenters; of every fold those that could be, by name, and the table of their trainings."""
+def fit_segmenters(contest: Contest, folder: Path) -> None:
+    """Train the segmenters of every fold; one that fails is reported, and missed by those that would use it."""
+    run_trials(_segmenter_trials(contest), folder, contest.parameters.workers, partial(_segmenter_trials, contest))
+
+
+def _segmenter_trials(contest: Contest) -> list[Trial]:
+    return [trial for of_name in contest.segmenters().values() for trial in of_name]
+
+
+def trials_of(contest: Contest, folder: Path) -> list[Trial]:
+    """All trials that can be, with the segmenters that lie in the folder; in any process."""
+    return contest.trials(sittings_of(contest, folder))[0]
+
+
+def sittings_of(contest: Contest, folder: Path) -> list[Sitting]:
+    """The examination of every fold, with the segmenters that lie in the folder."""
+    if segmentation_obstacle(contest.study):
+        return contest.sittings([{} for _ in contest.folds()])
     trials = contest.segmenters()
-    every = [trial for of_name in trials.values() for trial in of_name]
-    tables = run_trials(every, folder)
-    found = [
-        {name: model for name, of_name in trials.items() if (model := trained_model(of_name[fold], folder))}
-        for fold in range(len(contest.folds()))
-    ]
-    return found, tables.get("trials", pd.DataFrame())
+    return contest.sittings(
+        [
+            {name: model for name, of_name in trials.items() if (model := trained_model(of_name[fold], folder))}
+            for fold in range(len(contest.folds()))
+        ]
+    )

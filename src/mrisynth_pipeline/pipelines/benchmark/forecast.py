@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.exam import Exam
 from mrisynth_pipeline.evaluation.harness import through_the_door
 from mrisynth_pipeline.models.device import usable_device
 from mrisynth_pipeline.pipelines.benchmark.contest import LIMITS, Contest
 from mrisynth_pipeline.pipelines.study import untracked
-from mrisynth_pipeline.pipelines.trials import Trial, is_trained
+from mrisynth_pipeline.pipelines.trials import Trial, is_trained, threads_of
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,8 @@ def forecast(contest: Contest, trials: Sequence[Trial], exam: Exam, folder: Path
         InputError: A training came upon something that the user must mend.
     """
     seconds: dict[str, float] = {}
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads_of(contest.parameters.workers))  # as it will be
     for name in dict.fromkeys(trial.variant for trial in trials if trial.variant != LIMITS):
         own = [trial for trial in trials if trial.variant == name]
         to_train = sum(not is_trained(trial, folder) for trial in own)
@@ -52,6 +56,7 @@ def forecast(contest: Contest, trials: Sequence[Trial], exam: Exam, folder: Path
             logger.warning("No forecast for %s: %s", name, error)
             continue
         seconds[name] = to_train * training + len(own) * examination
+    torch.set_num_threads(before)
     return seconds
 
 
@@ -83,13 +88,21 @@ def _steps(options: Mapping[str, Any]) -> list[int]:
     return [part.optimisation.steps for part in options.values() if hasattr(part, "optimisation")]
 
 
-def in_words(seconds: Mapping[str, float], trials: int, of: int) -> str:
-    """What the forecast says, as one sentence."""
+def in_words(seconds: Mapping[str, float], trials: int, of: int, workers: int = 1) -> str:
+    """What the forecast says, as one sentence.
+
+    Args:
+        seconds: Contestant → seconds that its open trials take, one at a time.
+        trials: How many are open,
+        of: of how many.
+        workers: Processes among which they are divided.
+    """
     if trials == 0:
         return f"All {of} trials have been done before: nothing is trained"
     parts = ", ".join(f"{name} {_minutes(value)}" for name, value in seconds.items() if value >= 30)
     done = f" ({of - trials} of {of} trials have been done before)" if trials < of else ""
-    return f"About {_minutes(sum(seconds.values()))} to go{done}: {parts or 'seconds each'}"
+    together = f", {workers} at a time" if workers > 1 else ""
+    return f"About {_minutes(sum(seconds.values()) / workers)} to go{done}: {parts or 'seconds each'}{together}"
 
 
 def _minutes(seconds: float) -> str:

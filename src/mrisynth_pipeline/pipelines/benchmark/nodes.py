@@ -2,6 +2,7 @@
 
 import logging
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from mrisynth_pipeline.metrics.benchmark import summarise_benchmark
 from mrisynth_pipeline.metrics.downstream import summarise_downstream
 from mrisynth_pipeline.metrics.perceptual import perceptual_distance
 from mrisynth_pipeline.metrics.regions import DETAILS
-from mrisynth_pipeline.pipelines.benchmark.contest import Contest, fitted_segmenters
+from mrisynth_pipeline.pipelines.benchmark.contest import Contest, fit_segmenters, sittings_of, trials_of
 from mrisynth_pipeline.pipelines.benchmark.forecast import forecast, in_words
 from mrisynth_pipeline.pipelines.benchmark.parameters import BenchmarkParameters
 from mrisynth_pipeline.pipelines.healthy import healthy_phantoms
@@ -83,8 +84,7 @@ def run_contest(
         RuntimeError: Every training failed.
     """
     absent: dict[str, str] = {}
-    perceptual, reason = perceptual_distance()
-    if perceptual is None:
+    if reason := perceptual_distance()[1]:
         absent["LPIPS"] = reason
         logger.warning("No LPIPS: %s", reason)
     healthy = None
@@ -104,23 +104,20 @@ def run_contest(
         absent["healthy subjects"] = (
             "no subject of the study is known to be healthy: only phantoms without a tumour are"
         )
-    contest = Contest(
-        study, split, subjects, tissues, healthy, perceptual, groups, parameters, evaluation, segmentation
-    )
+    contest = Contest(study, split, subjects, tissues, healthy, groups, parameters, evaluation, segmentation)
     for name in parameters.chosen:  # wrong options are named before anything is trained
         contest.options(name, 0)
-    segmenters: list[dict[str, Any]] = [{} for _ in contest.folds()]
     if reason := segmentation_obstacle(study):
         absent["tumour segmentation"] = reason
     else:
-        segmenters, _ = fitted_segmenters(contest, workspace)
-    sittings = contest.sittings(segmenters)
+        fit_segmenters(contest, workspace)
+    sittings = sittings_of(contest, workspace)
     trials, obstacles = contest.trials(sittings)
     if parameters.forecast:
         open_trials = unfinished(trials, workspace)
         seconds = forecast(contest, open_trials, sittings[0].exam, workspace)
-        logger.info(in_words(seconds, len(open_trials), len(trials)))
-    tables = run_trials(trials, workspace)
+        logger.info(in_words(seconds, len(open_trials), len(trials), parameters.workers))
+    tables = run_trials(trials, workspace, parameters.workers, partial(trials_of, contest, workspace))
     failures = obstacles + tables.get("failures", pd.DataFrame()).to_dict("records")
     return (
         tables["scores"],

@@ -32,6 +32,8 @@ class BenchmarkParameters(Parameters):
     same imputations."""
     failures: int = Field(10, ge=0)
     """So many of the leading method's worst imputations are shown."""
+    workers: int = Field(1, ge=1)
+    """Processes that train and examine, each one method at a time and with up to 3 GB; on a GPU leave it at 1."""
     forecast: bool = True
     """Whether to say before the start about how long it will take; a few steps of every training are tried for that."""
 
