@@ -174,6 +174,21 @@ class TestRuns:
         again = json.loads((benchmark.data / "08_reporting" / "benchmark.json").read_text())
         assert again == summary
 
+    def test_a_further_seed_is_trained_alone_in_processes_if_asked(self, benchmark, toy_method):
+        asked = {"only": "resunet+linear", "seeds": 3, "workers": 2, "forecast": False, "failures": 0}
+        benchmark.run({"benchmark": asked}, pipeline_names=["benchmark"])
+        with benchmark.entered():
+            client = mlflow.tracking.MlflowClient(f"sqlite:///{benchmark.folder / 'mlflow.db'}")
+            experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+            [run] = client.search_runs(experiments, "tags.variant = 'resunet' and tags.seed = '2'")
+            parent = client.get_run(run.data.tags["mlflow.parentRunId"])
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["training_seconds"] > 0
+        assert parent.info.run_name == "benchmark"
+        summary = json.loads((benchmark.data / "08_reporting" / "benchmark.json").read_text())
+        assert summary["trainings"]["resunet"]["seeds"] == 3
+        assert summary["worst"] == []
+
     def test_a_method_that_fails_leaves_the_others_standing_and_is_named(self, benchmark, toy_method, monkeypatch):
         def broken(*_):
             raise RuntimeError("out of memory")
