@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mrisynth_pipeline.cohorts.modalities import TISSUES
 from mrisynth_pipeline.cohorts.phantom import truth_dir
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
-from mrisynth_pipeline.imaging.tissues import TISSUES, mixture_tissues, true_tissues
+from mrisynth_pipeline.imaging.tissues import mixture_tissues, true_tissues
 
 
 def dice(first: np.ndarray, second: np.ndarray) -> float:

@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.evaluation.downstream import COLUMNS, NOTHING_MISSING, score_real, segmentation_rows
+from mrisynth_pipeline.evaluation.downstream import (
+    COLUMNS,
+    NOTHING_MISSING,
+    TISSUE_COLUMNS,
+    score_downstream,
+    score_real,
+    segmentation_rows,
+    zero_filled,
+)
 from mrisynth_pipeline.imaging.subject_file import Subject, SubjectStore, write_subject
 from mrisynth_pipeline.models.segmenter import Segmenter
 
@@ -65,3 +73,29 @@ def test_nobody_is_healthy_for_want_of_a_label_map(tmp_path):
     assert set(scores["missing"]) == {NOTHING_MISSING}
     with pytest.raises(InputError, match="no tumour label map"):
         score_real(segmenter, store, ["unknown"], SPACING)
+
+
+def test_tissues_are_scored_against_the_maps(tmp_path):
+    store, mask = SubjectStore(tmp_path), np.ones(SHAPE, bool)
+    tissues = np.random.default_rng(0).integers(0, 4, SHAPE).astype(np.uint8)
+    volumes = np.stack([tissues / 3, tissues / 3]).astype(np.float32)
+    subject = Subject("s", ("t1", "t2"), (True, True), volumes, mask, None, "t1", np.eye(4), {}, {}, {}, "s")
+    write_subject(store.path("s"), subject)
+
+    class ByT1(Segmenter):
+        def segment(self, volumes):
+            return (volumes[0] * 3).round().to(torch.uint8)
+
+    segmenter = ByT1(("t1", "t2"), width=8, blocks_down=(1, 1), targets="tissue")
+    real = score_real(segmenter, store, ["s"], SPACING, {"s": tissues})
+    blank = score_downstream("zero", zero_filled, segmenter, store, ["s"], SPACING, tissues={"s": tissues})
+    assert list(real.columns) == list(blank.columns) == list(TISSUE_COLUMNS)
+    assert real["region"].tolist() == ["grey", "white", "csf"]
+    assert (real["dice"] == 1).all()
+    assert (blank.loc[blank["missing"] == "t1", "dice"] == 0).all()
+    assert (blank.loc[blank["missing"] == "t2", "dice"] == 1).all()
+    with pytest.raises(ValueError, match="needs tissue maps"):
+        score_real(segmenter, store, ["s"], SPACING)
+    tumours = Segmenter(("t1", "t2"), width=8, blocks_down=(1, 1))
+    with pytest.raises(ValueError, match="of tumours got tissue maps"):
+        score_real(tumours, store, ["s"], SPACING, {"s": tissues})

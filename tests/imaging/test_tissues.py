@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.cohorts.modalities import TISSUES
 from mrisynth_pipeline.imaging.cohort import preprocess_cohort
 from mrisynth_pipeline.imaging.parameters import GridParameters, PreprocessingParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
-from mrisynth_pipeline.imaging.tissues import MIXTURE, TISSUES, TRUTH, mixture_tissues, tissue_map
+from mrisynth_pipeline.imaging.tissues import MIXTURE, TRUTH, mixture_tissues, tissue_map
 
 GRID = GridParameters(size=(56, 64, 56), spacing_mm=(3.0, 3.0, 3.0))
 

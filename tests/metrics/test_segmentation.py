@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from mrisynth_pipeline.metrics.segmentation import tumour_scores
+from mrisynth_pipeline.metrics.segmentation import tissue_scores, tissue_volumes, tumour_scores, tumour_volumes
 
 
 @pytest.fixture
@@ -65,3 +65,25 @@ def test_spacing_is_checked(tumour, spacing):
 def test_shapes_are_checked(tumour):
     with pytest.raises(ValueError, match="the rater's map"):
         tumour_scores(tumour[1:], tumour, (1.0, 1.0, 1.0))
+
+
+def test_tissues_are_single_labels():
+    truth = np.zeros((6, 8, 10), np.uint8)
+    truth[1:5, 1:7, 1:4], truth[1:5, 1:7, 4:7], truth[1:5, 1:7, 7:9] = 1, 2, 3
+    drawn = np.where(truth == 1, 2, truth)  # grey taken for white
+    scores, volumes = tissue_scores(drawn, truth, (1.0, 1.0, 2.0)), tissue_volumes(drawn, truth, (1.0, 1.0, 2.0))
+    assert list(scores) == list(volumes) == ["grey", "white", "csf"]
+    assert scores["csf"] == {"dice": 1.0, "hd95_mm": 0.0}
+    assert scores["white"]["dice"] == pytest.approx(2 / 3)
+    assert scores["white"]["hd95_mm"] == pytest.approx(6.0)
+    assert scores["grey"]["dice"] == 0
+    assert volumes["grey"]["missed_ml"] == volumes["white"]["false_ml"] == pytest.approx(0.144)
+
+
+def test_volumes_of_regions_are_in_ml(tumour):
+    volumes = tumour_volumes(np.zeros_like(tumour), tumour, (2.0, 2.0, 2.0))
+    assert {region: v["true_ml"] for region, v in volumes.items()} == pytest.approx(
+        {"WT": 12**3 * 0.008, "TC": 6**3 * 0.008, "ET": (6**3 - 8) * 0.008}
+    )
+    with pytest.raises(ValueError, match="the rater's map"):
+        tumour_volumes(tumour[1:], tumour, (1.0, 1.0, 1.0))

@@ -1,7 +1,9 @@
 """The downstream segmenter's regions and labels."""
 
+import pytest
 import torch
 
+from mrisynth_pipeline.models.packaging import TrainedModel, load_model, save_model
 from mrisynth_pipeline.models.segmenter import Segmenter, label_regions
 
 
@@ -24,3 +26,41 @@ def test_nested_regions_become_one_label_map_on_any_grid(monkeypatch):
 
     monkeypatch.setattr(segmenter, "forward", perfect)
     assert torch.equal(segmenter.segment(torch.rand(2, 7, 6, 5)).long(), labels)
+
+
+def test_tissues_exclude_each_other_and_the_likeliest_is_taken(monkeypatch):
+    segmenter = Segmenter(("t1",), width=8, blocks_down=(1, 1), targets="tissue")
+    labels = torch.tensor([0, 1, 2, 3, 2]).expand(7, 6, 5)
+
+    def nearly_sure(images):
+        logits = torch.full((1, 4, *images.shape[2:]), 2.0)  # all above 0, which would mean something of tumours
+        logits[0, :, :7, :6, :5].scatter_(0, labels[None], 3.0)
+        return logits
+
+    assert segmenter(torch.rand(1, 1, 4, 4, 4)).shape == (1, 4, 4, 4, 4)
+    monkeypatch.setattr(segmenter, "forward", nearly_sure)
+    assert torch.equal(segmenter.segment(torch.rand(1, 7, 6, 5)).long(), labels)
+
+
+@pytest.mark.parametrize("targets", ["tumour", "tissue"])
+def test_a_segmenter_is_what_it_was_when_it_is_loaded(tmp_path, targets):
+    segmenter = Segmenter(("t1", "t2"), width=8, blocks_down=(1, 1), targets=targets).eval()
+    save_model(TrainedModel(segmenter), tmp_path / "model")
+    loaded = load_model(tmp_path / "model").network
+    images = torch.rand(2, 6, 6, 6)
+    assert loaded.targets == targets
+    assert torch.equal(loaded.segment(images), segmenter.segment(images))
+
+
+def test_a_card_from_before_there_were_tissues_means_tumours(tmp_path):
+    segmenter = Segmenter(("t1",), width=8, blocks_down=(1, 1))
+    old = {name: value for name, value in segmenter.construction().items() if name != "targets"}
+    save_model(TrainedModel(segmenter, {"construction": old}), tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert "targets" not in loaded.card["construction"]
+    assert loaded.network.targets == "tumour"
+
+
+def test_other_targets_are_refused():
+    with pytest.raises(ValueError, match="tumour or tissue"):
+        Segmenter(("t1",), targets="vessels")

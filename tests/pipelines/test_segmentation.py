@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
+from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.evaluation.downstream import score_real
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.subject_file import Subject, write_subject
 from mrisynth_pipeline.pipelines.evaluation.nodes import fit_baselines
@@ -10,6 +13,7 @@ from mrisynth_pipeline.pipelines.methods import SKIPPED
 from mrisynth_pipeline.pipelines.reporting.drawing import draw_segmentation_bars, draw_segmentations
 from mrisynth_pipeline.pipelines.reporting.summaries import summarise_downstream
 from mrisynth_pipeline.pipelines.segmentation.nodes import score_references, segment_with_method, train_segmenter
+from mrisynth_pipeline.pipelines.segmentation.training import train_tissue_segmenter
 from mrisynth_pipeline.training.parameters import OptimisationParameters
 from mrisynth_pipeline.training.segmentation import SegmentationParameters
 
@@ -100,3 +104,43 @@ class TestWithLabels:
 
     def test_nobody_scored_is_no_empty_success(self, labelled):
         assert "kedro run --pipelines segmentation" in summarise_downstream(labelled, EVALUATION, None)[SKIPPED]
+
+
+class TestTissues:
+    @pytest.fixture
+    def layered(self, subjects):
+        """Subjects whose T1 shows three tissues; nobody needs a label map."""
+        tissues = {}
+        for name in "ade":
+            mask = subjects.open(name).mask()
+            tissues[name] = np.broadcast_to(np.arange(24) // 4 % 3 + 1, mask.shape).astype(np.uint8) * mask
+            t1 = tissues[name].astype(np.float32) / 3
+            subject = Subject(
+                *(name, ("t1", "t2"), (True, True), np.stack([t1, 1 - t1]) * mask, mask, None, "t1", np.eye(4)),
+                *({}, {}, {}, name),
+            )
+            write_subject(subjects.path(name), subject)
+        return tissues
+
+    def test_a_few_steps_teach_it_the_tissues(self, study, subjects, layered, tmp_path):
+        longer = QUICK.optimisation.model_copy(update={"steps": 120, "learning_rate": 1e-2})
+        parameters = QUICK.model_copy(update={"optimisation": longer, "patch_size": (24, 16, 6)})
+        model = train_tissue_segmenter(study, subjects, layered, tmp_path / "work", parameters)
+        assert model.network.targets == "tissue"
+        assert model.card["training_data"]["subjects"] == 1  # "a"; "b" lacks a contrast
+        scores = score_real(model.network, subjects, ["d"], (1.0, 1.0, 1.0), layered)
+        assert scores["dice"].min() > 0.8
+
+    def test_without_maps_there_is_nothing_to_learn_from(self, study, subjects, layered, tmp_path):
+        with pytest.raises(InputError, match="no complete training subject has a tissue map"):
+            train_tissue_segmenter(study, subjects, {"d": layered["d"]}, tmp_path / "work", QUICK)
+
+
+def test_modality_dropout_reaches_the_training(labelled, subjects, tmp_path):
+    weights = []
+    for share in (0.0, 0.0, 1.0):
+        parameters = QUICK.model_copy(update={"modality_dropout": share})
+        segmenter, _ = train_segmenter(labelled, subjects, tmp_path / f"work{len(weights)}", parameters)
+        weights.append(torch.cat([w.flatten() for w in segmenter.network.parameters()]))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

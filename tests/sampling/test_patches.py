@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from mrisynth_pipeline.sampling.augmentation import AugmentationParameters, patch_flips
-from mrisynth_pipeline.sampling.patches import ImagePatches, PatchParameters, middle_windows, patch_samples
+from mrisynth_pipeline.sampling.patches import (
+    ImagePatches,
+    PatchDataset,
+    PatchParameters,
+    middle_windows,
+    patch_samples,
+)
 
 
 def flips(**options) -> AugmentationParameters:
@@ -84,3 +90,49 @@ def test_what_patches_cannot_have_is_refused_by_name(store):
     assert len(patch_samples(store, ["a"], PatchParameters(), augmented=False)) == 1
     assert patch_flips(flips()) == {}
     assert patch_flips(flips(flip_left_right=True, probability=0.3)) == {-1: 0.3}
+
+
+def test_labels_may_come_from_maps_instead_of_the_files(store, unlabelled):
+    tissues = store.open(unlabelled).mask().astype(np.uint8) * 3
+    dataset = PatchDataset(store, [unlabelled], (12, 16, 24), maps={unlabelled: tissues})
+    sample = next(dataset[0, seed] for seed in range(20) if dataset[0, seed]["images"][0, 3, 4, 5] > 0)
+    assert torch.equal(sample["labels"] == 3, sample["images"][0] > 0), "mirrored together"
+    small = PatchDataset(store, [unlabelled], (2, 2, 2), tumour_share=1.0, maps={unlabelled: tissues})
+    assert all(small[0, seed]["labels"].any() for seed in range(30)), "the share is centred in what is labelled"
+
+
+class TestModalityDropout:
+    SEEDS = range(200)
+
+    def blank(self, dataset, seed) -> int:
+        """How many contrasts of a patch are blank; the whole volume is never so by itself."""
+        return int((dataset[0, seed]["images"].amax((1, 2, 3)) == 0).sum())
+
+    def test_none_changes_nothing(self, store):
+        plain, none = PatchDataset(store, ["a"], (8, 8, 8)), PatchDataset(store, ["a"], (8, 8, 8), modality_dropout=0.0)
+        for seed in range(10):
+            file, block, mirrored = plain._draw((0, seed))
+            assert torch.equal(none[0, seed]["images"], torch.from_numpy(file.crop(*block)).flip(mirrored))
+
+    def test_some_but_never_all_contrasts_of_a_share_of_the_patches_are_blank(self, store):
+        dataset = PatchDataset(store, ["a"], (12, 16, 24), modality_dropout=0.4)
+        counts = np.bincount([self.blank(dataset, seed) for seed in self.SEEDS], minlength=4)
+        assert counts[3] == 0
+        assert counts[1] > 20
+        assert counts[2] > 20  # three subsets of each size
+        assert 50 < counts[1] + counts[2] < 110  # expected 80
+
+    def test_the_rest_of_the_patch_stays_where_it_was_and_the_seed_decides(self, store):
+        plain = PatchDataset(store, ["a"], (8, 8, 8))
+        always = PatchDataset(store, ["a"], (8, 8, 8), modality_dropout=1.0)
+        for seed in range(20):
+            whole, part, again = plain[0, seed], always[0, seed], always[0, seed]
+            assert torch.equal(part["images"], again["images"])
+            assert torch.equal(part["labels"], whole["labels"])
+            kept = part["images"].amax((1, 2, 3)) > 0
+            assert 1 <= kept.sum() <= 2
+            assert torch.equal(part["images"][kept], whole["images"][kept])
+
+    def test_validation_sees_everything(self, store):
+        dataset = PatchDataset(store, ["a"], (12, 16, 24), random=False, modality_dropout=1.0)
+        assert self.blank(dataset, 0) == 0

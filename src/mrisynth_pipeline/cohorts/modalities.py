@@ -27,3 +27,6 @@ TUMOUR_LABELS: dict[int, str] = {1: "necrotic core", 2: "oedema", 3: "enhancing 
 
 TUMOUR_REGIONS: dict[str, tuple[int, ...]] = {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}
 """BraTS evaluation regions as sets of internal labels: whole tumour, tumour core, enhancing tumour."""
+
+TISSUES: dict[str, int] = {"grey": 1, "white": 2, "csf": 3}
+"""Tissue → its label in a tissue map; 0 is none of them: background, tumour, vessels."""

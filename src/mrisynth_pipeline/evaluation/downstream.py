@@ -1,24 +1,30 @@
 """Downstream segmentation: does an imputed contrast serve a segmenter that was trained on real ones?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
 from mrisynth_pipeline.cohorts.errors import InputError
 from mrisynth_pipeline.evaluation.harness import Covers, Predict, everything
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
-from mrisynth_pipeline.metrics.segmentation import tumour_scores, tumour_volumes
+from mrisynth_pipeline.metrics.segmentation import tissue_scores, tissue_volumes, tumour_scores, tumour_volumes
 from mrisynth_pipeline.models.segmenter import Segmenter
 
 COLUMNS = (
     *("method", "subject", "missing", "region", "healthy", "dice", "hd95_mm"),
     *("predicted_ml", "true_ml", "false_ml", "missed_ml"),
 )
+TISSUE_COLUMNS = tuple(column for column in COLUMNS if column != "healthy")
+"""The same of tissues, whose regions are grey, white and csf."""
+
+Tissues = Mapping[str, UInt8[np.ndarray, "z y x"]]
+"""Subject → tissue map on its grid (see :func:`.tissue_map`)."""
+
 NOTHING_MISSING = "none"
 """In the column ``missing``: all contrasts are real."""
 
@@ -36,6 +42,7 @@ def score_downstream(
     subjects: Sequence[str],
     spacing_mm: Sequence[float],
     covers: Covers = everything,
+    tissues: Tissues | None = None,
 ) -> pd.DataFrame:
     """Segment every subject with each contrast in turn replaced by what a method makes of the others.
 
@@ -47,35 +54,44 @@ def score_downstream(
         subjects: Whom to segment: complete and with a label map, which is all 0 in a healthy subject.
         spacing_mm: Voxel size (x, y, z).
         covers: Which contrasts the method is asked for, given all others (see the harness).
+        tissues: The subjects' true tissues, for a segmenter of tissues; subjects then need no label map.
 
     Returns:
-        One row per subject, missing contrast that the method covers, and region, with :data:`COLUMNS`.
+        One row per subject, missing contrast that the method covers, and region, with :data:`COLUMNS`; of tissues with
+        :data:`TISSUE_COLUMNS`.
 
     Raises:
         InputError: A subject has no label map. That does not make it healthy: nobody has looked.
+        ValueError: Tissues are given to a segmenter of tumours, or none to one of tissues.
     """
+    rows_of, columns = _judge(segmenter, tissues)
     rows: list[dict] = []
     for subject in tqdm(subjects, desc=f"Segmenting with {name}", unit="subject"):
-        volumes, truth = _volumes_and_labels(store, subject)
+        volumes, truth = _volumes_and_truth(store, subject, tissues)
         for channel, modality in enumerate(segmenter.modalities):
             available = torch.ones(len(volumes), dtype=torch.bool)
             available[channel] = False
             if not covers(available, channel):
                 continue
             labels = segmenter.segment(predict(volumes, available))
-            rows += segmentation_rows(name, subject, modality, labels, truth, spacing_mm)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            rows += rows_of(name, subject, modality, labels, truth, spacing_mm)
+    return pd.DataFrame(rows, columns=list(columns))
 
 
 def score_real(
-    segmenter: Segmenter, store: SubjectStore, subjects: Sequence[str], spacing_mm: Sequence[float]
+    segmenter: Segmenter,
+    store: SubjectStore,
+    subjects: Sequence[str],
+    spacing_mm: Sequence[float],
+    tissues: Tissues | None = None,
 ) -> pd.DataFrame:
-    """The reference above every imputation: all contrasts real; same columns, method ``real``."""
+    """The reference above every imputation: all contrasts real; as :func:`score_downstream`, method ``real``."""
+    rows_of, columns = _judge(segmenter, tissues)
     rows: list[dict] = []
     for subject in tqdm(subjects, desc="Segmenting real scans", unit="subject"):
-        volumes, truth = _volumes_and_labels(store, subject)
-        rows += segmentation_rows("real", subject, NOTHING_MISSING, segmenter.segment(volumes), truth, spacing_mm)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        volumes, truth = _volumes_and_truth(store, subject, tissues)
+        rows += rows_of("real", subject, NOTHING_MISSING, segmenter.segment(volumes), truth, spacing_mm)
+    return pd.DataFrame(rows, columns=list(columns))
 
 
 def segmentation_rows(
@@ -109,9 +125,34 @@ def segmentation_rows(
     ]
 
 
-def _volumes_and_labels(store: SubjectStore, subject: str) -> tuple[Tensor, np.ndarray]:
+def tissue_rows(
+    name: str,
+    subject: str,
+    missing: str,
+    labels: Integer[Tensor, "z y x"],
+    truth: UInt8[np.ndarray, "z y x"],
+    spacing_mm: Sequence[float],
+) -> list[dict]:
+    """As :func:`segmentation_rows`, of a tissue map: one row per tissue with :data:`TISSUE_COLUMNS`."""
+    drawn, axes_mm = labels.numpy(), tuple(reversed(spacing_mm))
+    volumes = tissue_volumes(drawn, truth, axes_mm)
+    identity = {"method": name, "subject": subject, "missing": missing}
+    return [
+        {**identity, "region": tissue, **scores, **volumes[tissue]}
+        for tissue, scores in tissue_scores(drawn, truth, axes_mm).items()
+    ]
+
+
+def _judge(segmenter: Segmenter, tissues: Tissues | None) -> tuple[Callable[..., list[dict]], tuple[str, ...]]:
+    """How the segmentations of this segmenter become rows, and the rows' columns."""
+    if (tissues is not None) != (segmenter.targets == "tissue"):
+        raise ValueError(f"a segmenter of {segmenter.targets}s {'got' if tissues is not None else 'needs'} tissue maps")
+    return (segmentation_rows, COLUMNS) if tissues is None else (tissue_rows, TISSUE_COLUMNS)
+
+
+def _volumes_and_truth(store: SubjectStore, subject: str, tissues: Tissues | None) -> tuple[Tensor, np.ndarray]:
     file = store.open(subject)
-    labels = file.segmentation()
+    labels = file.segmentation() if tissues is None else tissues[subject]
     if labels is None:
         remedy = "Leave the subject out, or give it a label map (all 0 if it has no tumour)"
         raise InputError(file.path, "it has no tumour label map to judge a segmentation by", remedy)

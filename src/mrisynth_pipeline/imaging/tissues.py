@@ -8,12 +8,10 @@ from jaxtyping import Bool, Float, UInt8
 from sklearn.mixture import GaussianMixture
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.cohorts.modalities import TISSUES
 from mrisynth_pipeline.imaging.geometry import Grid, resample, smooth_for
 from mrisynth_pipeline.imaging.scan import read_scan
 from mrisynth_pipeline.imaging.subject_file import SubjectFile
-
-TISSUES: dict[str, int] = {"grey": 1, "white": 2, "csf": 3}
-"""Tissue → its label in a tissue map; 0 is none of them: background, tumour, vessels."""
 
 TRUTH, MIXTURE = "the phantom's own tissue shares", "three-class Gaussian mixture of the T1"
 """Where a tissue map comes from."""
@@ -34,7 +32,7 @@ def tissue_map(file: SubjectFile, truth_folder: Path | None) -> tuple[UInt8[np.n
             without this subject: the tissues are guessed from the T1.
 
     Returns:
-        The map, with the labels of :data:`TISSUES` inside the subject's mask and 0 elsewhere, and where it comes from
+        The map, with the labels of :data:`.TISSUES` inside the subject's mask and 0 elsewhere, and where it comes from
         (:data:`TRUTH` or :data:`MIXTURE`); or ``None`` and why there is no map.
 
     Raises:
@@ -66,7 +64,7 @@ def true_tissues(file: SubjectFile, truth: Path) -> UInt8[np.ndarray, "z y x"]:
         truth: The subject's folder of the phantom's truth.
 
     Returns:
-        Labels of :data:`TISSUES` on the subject's grid, 0 outside its mask.
+        Labels of :data:`.TISSUES` on the subject's grid, 0 outside its mask.
 
     Raises:
         InputError: A file of the truth is missing or damaged, or it does not know the scan that the grid follows.
@@ -105,7 +103,7 @@ def mixture_tissues(
         seed: Seed of the voxels that are fitted and of the start.
 
     Returns:
-        Labels of :data:`TISSUES`, 0 outside: CSF is the darkest class, white matter the brightest.
+        Labels of :data:`.TISSUES`, 0 outside: CSF is the darkest class, white matter the brightest.
     """
     values = t1[inside].astype(np.float64)[:, None]
     generator = np.random.default_rng(seed)

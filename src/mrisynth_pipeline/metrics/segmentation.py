@@ -1,14 +1,16 @@
-"""How well a tumour is outlined: Dice, 95th-percentile Hausdorff distance and volumes per BraTS region."""
+"""How well a tumour or a tissue is outlined: Dice, 95th-percentile Hausdorff distance and volumes per region."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Integer
 from monai.metrics import compute_dice, compute_hausdorff_distance
 
-from mrisynth_pipeline.cohorts.modalities import TUMOUR_REGIONS
+from mrisynth_pipeline.cohorts.modalities import TISSUES, TUMOUR_REGIONS
+
+_TISSUE_REGIONS = {name: (label,) for name, label in TISSUES.items()}
 
 
 def tumour_scores(
@@ -35,10 +37,16 @@ def tumour_scores(
     Raises:
         ValueError: Shapes differ, or spacing does not have one positive value per axis.
     """
-    return {
-        region: _region_scores(found, real, spacing_mm)
-        for region, (found, real) in _regions(prediction, target, spacing_mm).items()
-    }
+    return _scores(prediction, target, spacing_mm, TUMOUR_REGIONS)
+
+
+def tissue_scores(
+    prediction: Integer[np.ndarray, "z y x"],
+    target: Integer[np.ndarray, "z y x"],
+    spacing_mm: Sequence[float],
+) -> dict[str, dict[str, float]]:
+    """Dice and HD95 of grey matter, white matter and CSF; as :func:`tumour_scores`, with the labels of ``TISSUES``."""
+    return _scores(prediction, target, spacing_mm, _TISSUE_REGIONS)
 
 
 def tumour_volumes(
@@ -61,27 +69,53 @@ def tumour_volumes(
     Raises:
         ValueError: Shapes differ, or spacing does not have one positive value per axis.
     """
-    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    return _volumes(prediction, target, spacing_mm, TUMOUR_REGIONS)
+
+
+def tissue_volumes(
+    prediction: Integer[np.ndarray, "z y x"],
+    target: Integer[np.ndarray, "z y x"],
+    spacing_mm: Sequence[float],
+) -> dict[str, dict[str, float]]:
+    """Volumes of grey matter, white matter and CSF; as :func:`tumour_volumes`, with the labels of ``TISSUES``."""
+    return _volumes(prediction, target, spacing_mm, _TISSUE_REGIONS)
+
+
+def _scores(
+    prediction: np.ndarray, target: np.ndarray, spacing_mm: Sequence[float], regions: Mapping[str, tuple[int, ...]]
+) -> dict[str, dict[str, float]]:
+    """Dice and HD95 (mm) per region, which is a set of labels."""
+    _check(prediction, target, spacing_mm)
     return {
-        region: {
+        region: _region_scores(np.isin(prediction, labels), np.isin(target, labels), spacing_mm)
+        for region, labels in regions.items()
+    }
+
+
+def _volumes(
+    prediction: np.ndarray, target: np.ndarray, spacing_mm: Sequence[float], regions: Mapping[str, tuple[int, ...]]
+) -> dict[str, dict[str, float]]:
+    """Volumes (mL) per region, which is a set of labels."""
+    _check(prediction, target, spacing_mm)
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    volumes = {}
+    for region, labels in regions.items():
+        found, real = np.isin(prediction, labels), np.isin(target, labels)
+        volumes[region] = {
             "predicted_ml": int(found.sum()) * voxel_ml,
             "true_ml": int(real.sum()) * voxel_ml,
             "false_ml": int((found & ~real).sum()) * voxel_ml,
             "missed_ml": int((real & ~found).sum()) * voxel_ml,
         }
-        for region, (found, real) in _regions(prediction, target, spacing_mm).items()
-    }
+    return volumes
 
 
-def _regions(
-    prediction: np.ndarray, target: np.ndarray, spacing_mm: Sequence[float]
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Tumour region → the masks of prediction and rater, once both are known to fit each other."""
+def _check(prediction: np.ndarray, target: np.ndarray, spacing_mm: Sequence[float]) -> None:
+    """Refuse maps that do not fit each other."""
     if prediction.shape != target.shape:
         raise ValueError(f"prediction is {prediction.shape} but the rater's map is {target.shape}")
     if len(spacing_mm) != target.ndim or min(spacing_mm) <= 0:
         raise ValueError(f"spacing_mm must be {target.ndim} positive values (z, y, x), got {tuple(spacing_mm)}")
-    return {region: (np.isin(prediction, labels), np.isin(target, labels)) for region, labels in TUMOUR_REGIONS.items()}
 
 
 def _region_scores(prediction: np.ndarray, target: np.ndarray, spacing_mm: Sequence[float]) -> dict[str, float]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Bool, UInt8
 from pydantic import Field
 from scipy.ndimage import find_objects
 from torch.utils.data import Dataset
@@ -12,6 +13,7 @@ from torch.utils.data import Dataset
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
 from mrisynth_pipeline.parameters import Parameters
 from mrisynth_pipeline.sampling.augmentation import AugmentationParameters, patch_flips
+from mrisynth_pipeline.sampling.availability import draw_subsets
 
 Box = tuple[np.ndarray, np.ndarray]
 """First and last corner (z, y, x) of a box; the last lies just outside."""
@@ -85,8 +87,15 @@ class PatchDataset(ImagePatches):
         store: The subject files.
         subjects: Whose patches; each needs a label map.
         size: Patch size (z, y, x), at most that of the volumes.
-        tumour_share: Probability that a patch is centred in the tumour's box rather than anywhere.
-        random: False takes the patch around the middle of the tumour, unflipped, for validation.
+        tumour_share: Probability that a patch is centred in the box of what is labelled (the tumour) rather than
+            anywhere.
+        random: False takes the patch around the middle of what is labelled, unflipped and with every contrast, for
+            validation.
+        maps: Subject → label map ``[z, y, x]`` on its grid, such as its tissues; ``None``: the tumour label maps of the
+            files.
+        modality_dropout: Share of the patches in which contrasts are blank (0): some but not all of them, uniform over
+            all such subsets. Decided by the seed, and by a stream of its own: where a patch lies does not depend on it.
+            No effect on a single contrast.
     """
 
     def __init__(
@@ -96,18 +105,30 @@ class PatchDataset(ImagePatches):
         size: tuple[int, int, int],
         tumour_share: float = 0.5,
         random: bool = True,
+        maps: Mapping[str, UInt8[np.ndarray, "z y x"]] | None = None,
+        modality_dropout: float = 0.0,
     ) -> None:
+        self.maps, self.modality_dropout = maps, modality_dropout
         super().__init__(store, subjects, size, tumour_share, {-1: 0.5}, random)
 
+    def _labels(self, file: SubjectFile) -> np.ndarray:
+        return file.segmentation() if self.maps is None else self.maps[file.metadata["subject"]]
+
     def _find_boxes(self, file: SubjectFile) -> tuple[Box, Box]:
-        return _whole(file), _box(file.segmentation() > 0) or _whole(file)
+        return _whole(file), _box(self._labels(file) > 0) or _whole(file)
+
+    def _kept(self, seed: int, count: int) -> Bool[torch.Tensor, " modality"]:
+        """Which of the contrasts of a patch are not blank."""
+        generator = torch.Generator().manual_seed(int(np.random.SeedSequence((seed, 1)).generate_state(1)[0]))
+        blanks = self.random and count > 1 and float(torch.rand((), generator=generator)) < self.modality_dropout
+        return draw_subsets(1, count, generator)[0] if blanks else torch.ones(count, dtype=torch.bool)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, torch.Tensor]:
         """One patch of the subject with this index, drawn and mirrored by the seed."""
         file, block, mirrored = self._draw(key)
         images = torch.from_numpy(file.crop(*block)).flip(mirrored)
-        labels = torch.from_numpy(file.segmentation()[block].astype(np.int64)).flip(mirrored)
-        return {"images": images, "labels": labels}
+        labels = torch.from_numpy(self._labels(file)[block].astype(np.int64)).flip(mirrored)
+        return {"images": images * self._kept(key[1], len(images))[:, None, None, None], "labels": labels}
 
 
 class PatchParameters(Parameters):

@@ -18,19 +18,17 @@ from mrisynth_pipeline.models.segmenter import Segmenter
 from mrisynth_pipeline.pipelines.examples import example_subjects, missing_channel
 from mrisynth_pipeline.pipelines.methods import SKIPPED
 from mrisynth_pipeline.pipelines.products import marked, may_lack
+from mrisynth_pipeline.pipelines.segmentation.training import fitted_segmenter
 from mrisynth_pipeline.pipelines.study import (
     labelled_subjects,
     model_card,
     parameter_count,
     seed_training,
     segmentation_obstacle,
-    trackers,
-    training_identity,
 )
-from mrisynth_pipeline.sampling.patches import PatchDataset
 from mrisynth_pipeline.sampling.slices import telling_slice
-from mrisynth_pipeline.training.fit import fit, last_validation
-from mrisynth_pipeline.training.segmentation import SegmentationParameters, SegmentationTraining
+from mrisynth_pipeline.training.fit import last_validation
+from mrisynth_pipeline.training.segmentation import SegmentationParameters
 
 logger = logging.getLogger(__name__)
 
@@ -53,16 +51,8 @@ def train_segmenter(
         logger.warning("No downstream segmentation: %s", reason)
         card = model_card(study, members, _NEEDS, **{SKIPPED: reason})
         return TrainedModel(segmenter, card), pd.DataFrame({"step": []})
-    shape = tuple(reversed(study["grid"]["size"]))
-    patch = tuple(min(n, full) for n, full in zip(reversed(parameters.patch_size), shape, strict=True))
-    history = fit(
-        SegmentationTraining(segmenter, parameters),
-        PatchDataset(subjects, members, patch, parameters.tumour_share),
-        PatchDataset(subjects, labelled_subjects(study, "validation"), patch, random=False),
-        parameters.optimisation,
-        workspace,
-        training_identity(study, parameters),
-        trackers("segmentation"),
+    history = fitted_segmenter(
+        segmenter, study, subjects, members, labelled_subjects(study, "validation"), workspace, parameters
     )
     size = parameter_count(segmenter)
     card = model_card(study, members, _NEEDS, parameters=size, validation=last_validation(history))
