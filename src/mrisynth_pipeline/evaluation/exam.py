@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
-from mrisynth_pipeline.evaluation.downstream import segmentation_rows
+from mrisynth_pipeline.evaluation.downstream import segmentation_rows, tissue_rows
 from mrisynth_pipeline.evaluation.harness import Covers, Predict
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
 from mrisynth_pipeline.imaging.subject_file import SubjectFile, SubjectStore
@@ -114,8 +114,10 @@ class Exam:
             for segmenter in self.segmenters if segmented else ():
                 found = self.segmenters[segmenter].segment(imputed)
                 modality = self.modalities[missing[0]]
-                for row in segmentation_rows(name, subject, modality, found, labels, self.spacing_mm):
-                    yield SEGMENTED, row | {"segmenter": segmenter}
+                of_tissues = self.segmenters[segmenter].targets == "tissue"
+                truth, rows_of = (self.tissues[subject], tissue_rows) if of_tissues else (labels, segmentation_rows)
+                for row in rows_of(name, subject, modality, found, truth, self.spacing_mm):
+                    yield SEGMENTED, {"healthy": healthy} | row | {"segmenter": segmenter}
 
     def asked(self) -> list[str]:
         """Names of the sets of inputs."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from mrisynth_pipeline.cohorts.modalities import TISSUES
 from mrisynth_pipeline.metrics.hallucination import summarise_hallucinations
 from mrisynth_pipeline.metrics.segmentation_statistics import NONE_MISSING, REAL, summarise_segmentation
 
@@ -23,7 +24,7 @@ def summarise_downstream(segmentations: pd.DataFrame, *, n_resamples: int = 2000
 
     Returns:
         Segmenter → ``segmentation`` (of patients, see ``summarise_segmentation``) and ``hallucinations`` (see
-        ``summarise_hallucinations``).
+        ``summarise_hallucinations``; ``None`` of tissues, which everybody has).
     """
     bootstrap = {"n_resamples": n_resamples, "seed": seed}
     segmentations = segmentations.drop(columns="variant", errors="ignore")
@@ -35,7 +36,9 @@ def summarise_downstream(segmentations: pd.DataFrame, *, n_resamples: int = 2000
     return {
         str(name): {
             "segmentation": summarise_segmentation(part[~part["healthy"]], **bootstrap),
-            "hallucinations": summarise_hallucinations(part, **bootstrap),
+            "hallucinations": None
+            if set(part["region"]) <= set(TISSUES)
+            else summarise_hallucinations(part, **bootstrap),
         }
         for name, part in averaged.groupby("segmenter", sort=False)
     }

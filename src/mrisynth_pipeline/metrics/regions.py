@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from mrisynth_pipeline.cohorts.modalities import TUMOUR_REGIONS
-from mrisynth_pipeline.imaging.tissues import TISSUES
+from mrisynth_pipeline.cohorts.modalities import TISSUES, TUMOUR_REGIONS
 from mrisynth_pipeline.metrics.image import PSNR_CAP
 
 TUMOUR_PARTS = {"tumour": "WT", "core": "TC", "enhancing": "ET"}

@@ -341,7 +341,7 @@ def downstream_verdict(summary: Mapping) -> list[str]:
     sentences = [sentence + (f": {number(100 * gap, 0)} % of the gap closed." if gap is not None else ".")]
     invented = {
         row["method"]: row
-        for row in found["hallucinations"]["healthy"]
+        for row in (found["hallucinations"] or {"healthy": []})["healthy"]
         if row["missing"] == missing and row["region"] == region and row["method"] in methods
     }
     if invented:

@@ -155,8 +155,9 @@ def _pairs(summary: Mapping) -> PageSection:
     ]
     pictures = [
         picture(pairs_by_method(scores), "Slice PSNR of every pair by every method; outlined: the best of the row."),
-        picture(contrast_radar(scores, methods), "Slice PSNR by missing contrast."),
     ]
+    if len(summary["modalities"]) >= 3:
+        pictures.append(picture(contrast_radar(scores, methods), "Slice PSNR by missing contrast."))
     return PageSection("pairs", "By pair", folded=folded, pictures=pictures)
 
 
@@ -183,7 +184,7 @@ def _downstream(summary: Mapping) -> PageSection | None:
     shown, folded, pictures, words = [], [], [], []
     for name, found in summary["downstream"].items():
         segmentation = tables.segmentation_table(found["segmentation"], summary["cohort"])
-        hallucinations = hallucination_table(found["hallucinations"])
+        hallucinations = hallucination_table(found["hallucinations"]) if found["hallucinations"] else None
         both = [table for table in (segmentation, hallucinations) if table]
         if name == "segmenter":
             words = downstream_verdict(summary)

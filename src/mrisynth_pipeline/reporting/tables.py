@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
+from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES, TISSUES
 from mrisynth_pipeline.metrics.measures import MEASURES, Measure
 from mrisynth_pipeline.reporting.style import method_label, modality_label, subset_label
 from mrisynth_pipeline.reporting.table import (
@@ -222,7 +222,8 @@ def segmentation_table(segmentation: Mapping, cohort: str = "") -> Table:
     )
     if undefined:
         note += f" {undefined} distances are undefined (region missed or falsely found)."
-    caption = f"Tumour segmentation with one contrast replaced (n = {segmentation['n_subjects']} test subjects)."
+    what = "Tissue" if set(regions) <= set(TISSUES) else "Tumour"
+    caption = f"{what} segmentation with one contrast replaced (n = {segmentation['n_subjects']} test subjects)."
     return Table(caption, tuple(columns), tuple(rows), (note, *_PUBLISHED_DICE.get(cohort, ())))
 
 

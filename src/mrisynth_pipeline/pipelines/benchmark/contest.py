@@ -31,7 +31,13 @@ from mrisynth_pipeline.pipelines.contestants import settings_of
 from mrisynth_pipeline.pipelines.folds import folds_of
 from mrisynth_pipeline.pipelines.recipes import RECIPES, Options
 from mrisynth_pipeline.pipelines.segmentation.nodes import train_segmenter
-from mrisynth_pipeline.pipelines.study import labelled_subjects, segmentation_obstacle, training_identity
+from mrisynth_pipeline.pipelines.segmentation.training import train_tissue_segmenter
+from mrisynth_pipeline.pipelines.study import (
+    complete_subjects,
+    labelled_subjects,
+    segmentation_obstacle,
+    training_identity,
+)
 from mrisynth_pipeline.pipelines.trials import Tables, Trial, run_trials, trained_model
 from mrisynth_pipeline.sampling.availability import all_subsets, subset_name
 from mrisynth_pipeline.sampling.subjects import evenly_spread
@@ -72,7 +78,9 @@ class Contest:
         return folds_of(self.study, self.split, self.parameters.folds, "benchmark.folds")
 
     def segmenters(self) -> dict[str, list[Trial]]:
-        """Segmenter → its training on every fold; empty where there is nothing to segment."""
+        """Segmenter → its training on every fold: of tumours, or of tissues where tumours cannot be; maybe none."""
+        if segmentation_obstacle(self.study) and not self.tissues:
+            return {}
         wanted = {"segmenter": self.segmentation}
         if self.parameters.modality_dropout:
             dropout = {"modality_dropout": self.parameters.modality_dropout}
@@ -89,10 +97,23 @@ class Contest:
             fold,
             training_identity(study, parameters),
             "",
-            lambda folder: train_segmenter(study, self.subjects, folder, parameters)[0],
+            lambda folder: self._trained_segmenter(study, folder, parameters),
             lambda model: {},
             settings=_flat({name: parameters}),
         )
+
+    def _trained_segmenter(
+        self, study: dict[str, Any], folder: Path, parameters: SegmentationParameters
+    ) -> TrainedModel:
+        if segmentation_obstacle(self.study):
+            return train_tissue_segmenter(study, self.subjects, self.tissues, folder, parameters)
+        return train_segmenter(study, self.subjects, folder, parameters)[0]
+
+    def _with_truth(self, study: dict[str, Any]) -> list[str]:
+        """Of whom it is known what a segmenter should find."""
+        if segmentation_obstacle(self.study):
+            return [subject for subject in complete_subjects(study, "test", True) if subject in self.tissues]
+        return labelled_subjects(study, "test")
 
     def sittings(self, segmenters: Sequence[Mapping[str, TrainedModel]]) -> list[Sitting]:
         """The examination of every fold.
@@ -163,7 +184,7 @@ class Contest:
             parameters=self.evaluation,
             subsets=asked,
             segmenters={name: model.network.to(device) for name, model in found.items()},
-            segmented=[subject for subject in labelled_subjects(study, "test") if subject in tested],
+            segmented=[subject for subject in self._with_truth(study) if subject in tested],
             tissues=self.tissues,
             healthy=self.healthy,
             perceptual=perceptual_distance()[0],
@@ -275,7 +296,8 @@ def _flat(groups: Mapping[str, BaseModel | str], prefix: str = "") -> dict[str, 
 
 def fit_segmenters(contest: Contest, folder: Path) -> None:
     """Train the segmenters of every fold; one that fails is reported, and missed by those that would use it."""
-    run_trials(_segmenter_trials(contest), folder, contest.parameters.workers, partial(_segmenter_trials, contest))
+    if trials := _segmenter_trials(contest):
+        run_trials(trials, folder, contest.parameters.workers, partial(_segmenter_trials, contest))
 
 
 def _segmenter_trials(contest: Contest) -> list[Trial]:
@@ -289,8 +311,6 @@ def trials_of(contest: Contest, folder: Path) -> list[Trial]:
 
 def sittings_of(contest: Contest, folder: Path) -> list[Sitting]:
     """The examination of every fold, with the segmenters that lie in the folder."""
-    if segmentation_obstacle(contest.study):
-        return contest.sittings([{} for _ in contest.folds()])
     trials = contest.segmenters()
     return contest.sittings(
         [

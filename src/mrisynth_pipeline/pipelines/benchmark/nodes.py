@@ -108,9 +108,8 @@ def run_contest(
     for name in parameters.chosen:  # wrong options are named before anything is trained
         contest.options(name, 0)
     if reason := segmentation_obstacle(study):
-        absent["tumour segmentation"] = reason
-    else:
-        fit_segmenters(contest, workspace)
+        absent["tumour segmentation"] = reason + ("; tissues are segmented instead" if tissues else "")
+    fit_segmenters(contest, workspace)
     sittings = sittings_of(contest, workspace)
     trials, obstacles = contest.trials(sittings)
     if parameters.forecast:
