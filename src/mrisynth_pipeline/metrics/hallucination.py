@@ -37,9 +37,9 @@ def summarise_hallucinations(
         Each value but ``n_alarms`` is ``{n, mean, sd, ci_low, ci_high}``. ``false_ml`` (mL) is what the segmenter draws
         in healthy subjects, ``excess_ml`` how much more that is than on their real scans (paired), ``n_alarms`` in how
         many it draws anything. ``lost`` is the share in [0, 1] of a patient's region that it does not find, over
-        patients who have the region; a segmenter that calls half of the brain a tumour loses none, so ``false_ml`` stands
-        beside it here too. Methods are all but ``real``, and so ``zero`` is among them. A reference that
-        was not scored on the same subjects has ``n`` 0 and a mean of ``None``.
+        patients who have the region; a segmenter that calls half of the brain a tumour loses none, so ``false_ml``
+        stands beside it here too. Methods are all but ``real``, and so ``zero`` is among them. A reference that was not
+        scored on the same subjects has ``n`` 0 and a mean of ``None``.
 
     Raises:
         ValueError: Columns are missing, the table is empty, or a row repeats.
