@@ -55,6 +55,7 @@ def test_what_is_lost_is_a_share_of_each_patients_tumour(scores):
     assert good["lost"]["mean"] == pytest.approx(0.2)
     assert good["real_lost"]["mean"] == pytest.approx(0.1)
     assert good["blank_lost"]["mean"] == pytest.approx(1.0)
+    assert (good["false_ml"]["mean"], good["real_false_ml"]["mean"]) == (7.0, 0.0)
 
 
 def test_a_patient_without_a_region_neither_loses_it_nor_counts_as_healthy(scores):

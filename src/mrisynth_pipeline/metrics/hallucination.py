@@ -32,13 +32,14 @@ def summarise_hallucinations(
 
             {n_healthy, n_patients, confidence, methods: [name], regions: [name], missing: [modality],
              healthy: [{missing, region, method, false_ml, real_false_ml, excess_ml, n_alarms}],
-             patients: [{missing, region, method, lost, real_lost, blank_lost}]}
+             patients: [{missing, region, method, lost, real_lost, blank_lost, false_ml, real_false_ml}]}
 
         Each value but ``n_alarms`` is ``{n, mean, sd, ci_low, ci_high}``. ``false_ml`` (mL) is what the segmenter draws
         in healthy subjects, ``excess_ml`` how much more that is than on their real scans (paired), ``n_alarms`` in how
         many it draws anything. ``lost`` is the share in [0, 1] of a patient's region that it does not find, over
-        patients who have the region. Methods are all but ``real``, and so ``zero`` is among them. A reference that
-        was not scored on the same subjects has ``n`` 0 and a mean of ``None``.
+        patients who have the region; a segmenter that calls half of the brain a tumour loses none, so ``false_ml``
+        stands beside it here too. Methods are all but ``real``, and so ``zero`` is among them. A reference that was not
+        scored on the same subjects has ``n`` 0 and a mean of ``None``.
 
     Raises:
         ValueError: Columns are missing, the table is empty, or a row repeats.
@@ -70,6 +71,8 @@ def summarise_hallucinations(
                 identity
                 | {"lost": over_subjects(_lost(ill))}
                 | {f"{name}_lost": over_subjects(value) for name, value in lost.items()}
+                | {"false_ml": over_subjects(ill["false_ml"])}
+                | {"real_false_ml": over_subjects(real["false_ml"].reindex(ill.index))}
             )
     people = scores.drop_duplicates("subject")["healthy"].astype(bool)
     return {
