@@ -286,6 +286,7 @@ def hallucination_table(hallucinations: Mapping[str, Any], region: str = "WT") -
             for h in ("Mean", "95 % CI", "On real scans", "Subjects with any")
         ),
         *(Column(h, "Tumour lost in patients (%)") for h in ("Mean", "95 % CI", "On real scans")),
+        *(Column(h, "False tumour in them (mL)") for h in ("Mean", "On real scans")),
     )
     order = {name: position for position, name in enumerate(hallucinations["missing"])}
     rows = []
@@ -297,17 +298,21 @@ def hallucination_table(hallucinations: Mapping[str, Any], region: str = "WT") -
             own, real = well["false_ml"], well["real_false_ml"]["mean"]
             false = [number(own["mean"], 2), interval(own["ci_low"], own["ci_high"], 2), number(real, 2)]
             false.append(f"{well['n_alarms']} of {own['n']}")
-        lost = [ABSENT] * 3
+        lost = [ABSENT] * 5
         if ill:
             own = ill["lost"]
             ends = [None if own[end] is None else 100 * own[end] for end in ("ci_low", "ci_high")]
             lost = [_percent(own["mean"]), interval(*ends, 0), _percent(ill["real_lost"]["mean"])]
+            lost += [number(ill[name]["mean"], 1) for name in ("false_ml", "real_false_ml")]
         rows.append(Row(tuple(map(Cell, [*cells, *false, *lost])), "context" if method == ZERO else ""))
     caption = (
         f"Tumour that is not there ({hallucinations['n_healthy']} healthy subjects) and tumour that is lost "
         f"({hallucinations['n_patients']} patients), whole tumour."
     )
-    note = "On real scans: what the segmenter itself invents and misses when no contrast is missing."
+    note = (
+        "On real scans: what the segmenter itself invents and misses when no contrast is missing. One that calls half of "
+        "the brain a tumour loses none: what is lost and what is false are to be read together."
+    )
     return Table(caption, columns, tuple(rows), (note,))
 
 
