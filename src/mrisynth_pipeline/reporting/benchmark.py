@@ -310,8 +310,8 @@ def hallucination_table(hallucinations: Mapping[str, Any], region: str = "WT") -
         f"({hallucinations['n_patients']} patients), whole tumour."
     )
     note = (
-        "On real scans: what the segmenter itself invents and misses when no contrast is missing. One that calls half of "
-        "the brain a tumour loses none: what is lost and what is false are to be read together."
+        "On real scans: what the segmenter itself invents and misses when no contrast is missing. One that calls half "
+        "of the brain a tumour loses none: what is lost and what is false are to be read together."
     )
     return Table(caption, columns, tuple(rows), (note,))
 
