@@ -63,7 +63,7 @@ def exam(store, tmp_path) -> Exam:
         {},
         (1.0, 1.0, 1.0),
         PARAMETERS,
-        segmenters={"segmenter": Segmenter(MODALITIES, 4, (1, 1)).eval()},
+        segmenters={"segmenter": Segmenter(MODALITIES, 8, (1, 1)).eval()},
         segmented=["whole"],
         tissues={"whole": tissues},
         healthy=(healthy, ["well"]),
