@@ -1,6 +1,5 @@
 """CodeBrain's published ablation beside what came of it here: a verdict on each question, tables and a chart."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,7 +22,15 @@ from mrisynth_pipeline.reporting.table import (
     number,
     p_value,
 )
-from mrisynth_pipeline.reporting.variants import SEED_NOTE, answer, chance_of_training, count, draw_trainings, notes_of
+from mrisynth_pipeline.reporting.variants import (
+    ONE_SEED,
+    SEED_NOTE,
+    answer,
+    chance_of_training,
+    count,
+    draw_trainings,
+    notes_of,
+)
 
 FULL, NO_COMMON, CLASSIFICATION, L1, CONTINUOUS, VECTORS = (
     "full", "no_common", "classification", "l1", "continuous_codes", "vq_codes",
@@ -111,7 +118,7 @@ QUESTIONS = (
 
 
 def ablation_verdict(summary: Mapping) -> list[str]:
-    """Every question with its published answer and the one here, as it falls; then what holds for all of them.
+    """Every question with its published answer and the one here, as it falls; then what holds for several of them.
 
     Args:
         summary: From the pipeline ``ablation``.
@@ -120,20 +127,20 @@ def ablation_verdict(summary: Mapping) -> list[str]:
     answered = [(question, sentences) for question, sentences in answers if sentences]
     if not answered:
         return [f"{method_label(FULL)} and another variant were not both trained: there is nothing to compare."]
-    doubts = Counter(doubt for _, (_, *own) in answered for doubt in own)
-    everywhere = [doubt for doubt, times in doubts.items() if times == len(answered) > 1]
+    tests = [_test(summary, question) for question, _ in answered]
+    general = [*notes_of(tests), ONE_SEED]
     verdict = [
         " ".join(
             [
                 f"{question.words} Published: {question.published}. Here:",
                 outcome[:1].upper() + outcome[1:],
-                *(doubt for doubt in own if doubt not in everywhere),
+                *(doubt for doubt in own if doubt not in general),
                 *_conclusion(summary, question),
             ]
         )
         for question, (outcome, *own) in answered
     ]
-    return [*verdict, *everywhere]
+    return [*verdict, *(doubt for doubt in general if any(doubt in own for _, own in answered))]
 
 
 def _test(summary: Mapping, question: Question) -> Mapping | None:

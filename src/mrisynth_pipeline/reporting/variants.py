@@ -11,6 +11,8 @@ from mrisynth_pipeline.reporting.table import number, p_relation
 
 SEED_NOTE = "SD of seeds: standard deviation of the mean PSNR between trainings."
 
+ONE_SEED = "With one seed it is not known how much chance in training does."
+
 
 def answer(summary: Mapping, test: Mapping, first: str, second: str, *, corrected: bool = False) -> list[str]:
     """Is one variant better than another? The answer, as it falls, and what casts doubt on it.
@@ -35,7 +37,7 @@ def answer(summary: Mapping, test: Mapping, first: str, second: str, *, correcte
         outcome = f"No difference between {first} and {second} can be shown: {number(gain, 2)} {evidence}"
     doubts = notes_of([test])
     if chance is None:
-        doubts.append("With one seed it is not known how much chance in training does.")
+        doubts.append(ONE_SEED)
     elif p <= SIGNIFICANCE and abs(gain) <= chance:
         doubts.append(
             f"The subjects agree, but so large a difference is nothing unusual between trainings of one and the same "
