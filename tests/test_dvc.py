@@ -111,7 +111,7 @@ def written_by(name: str, pipeline: Pipeline) -> set[str]:
 
 def test_one_stage_per_pipeline_in_the_order_of_the_data(stages, registered):
     assert tuple(stages) == STAGES
-    experiments = {"ablation", "aginet_ablation", "neuroquant_ablation", "incomplete_cohorts"}
+    experiments = {"benchmark", "ablation", "aginet_ablation", "neuroquant_ablation", "incomplete_cohorts"}
     others = set(registered) - set(STAGES) - {"__default__", "impute"}  # whose input is nobody's but the user's
     assert others == experiments, "they have pages of their own"
 

@@ -39,7 +39,7 @@ _OTHER_PEOPLE = 100_003
 """Added to the cohort's seed for the healthy: nobody of the study is among them."""
 
 
-def map_tissues(study: dict[str, Any], raw_cohort: dict[str, Any], subjects: SubjectStore) -> dict[str, np.ndarray]:
+def segment_tissues(study: dict[str, Any], raw_cohort: dict[str, Any], subjects: SubjectStore) -> dict[str, np.ndarray]:
     """Subject → tissue map ``[z, y, x]`` of everybody: the phantom's truth, or a rough guess from the T1.
 
     A subject without a T1 is left out: its errors are not told by tissue.

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from mrisynth_pipeline.pipelines.benchmark.nodes import map_tissues, run_contest, summarise, tabulate, write_page
+from mrisynth_pipeline.pipelines.benchmark.nodes import run_contest, segment_tissues, summarise, tabulate, write_page
 from mrisynth_pipeline.pipelines.benchmark.pictures import impute_pictures
 
 
@@ -10,7 +10,7 @@ def create_pipeline(**_: object) -> Pipeline:
     """Train and examine every contestant, then write the benchmark's page."""
     return Pipeline(
         [
-            Node(map_tissues, ["study", "raw_cohort", "subjects"], "benchmark.tissues", name="map_tissues"),
+            Node(segment_tissues, ["study", "raw_cohort", "subjects"], "benchmark.tissues", name="segment_tissues"),
             Node(
                 run_contest,
                 [
@@ -23,7 +23,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     *("benchmark.scores", "benchmark.limits", "benchmark.segmentations", "benchmark.costs"),
                     "benchmark_remarks",
                 ],
-                name="run_contest",
+                name="train_all_methods",
             ),
             Node(
                 summarise,
