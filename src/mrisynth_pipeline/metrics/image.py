@@ -150,7 +150,7 @@ class _Volume:
         if mask.shape != target.shape:
             raise ValueError(f"mask is {tuple(mask.shape)} but the truth is {tuple(target.shape)}")
         self._shape = target.shape
-        self._box = _bounding_box(mask.bool())
+        self._box = bounding_box(mask.bool())
         self._mask = mask.bool()[self._box]
         cropped = target[self._box].float()
         self._target = cropped[self._mask]
@@ -181,8 +181,12 @@ def _checked(prediction: Tensor, shape: torch.Size) -> Tensor:
     return prediction.clamp(0, 1)
 
 
-def _bounding_box(mask: Tensor) -> tuple[slice, ...]:
-    """Smallest box around the mask, widened by the SSIM window so that cropping changes no score."""
+def bounding_box(mask: Bool[Tensor, "*shape"]) -> tuple[slice, ...]:
+    """Smallest box around the mask, widened by the SSIM window so that cropping changes no score.
+
+    Raises:
+        ValueError: The mask is empty.
+    """
     if not mask.any():
         raise ValueError("the brain mask is empty: there is nothing to score")
     box = []
