@@ -20,16 +20,23 @@ def entry(first: str, gain: float, p: float = 0.02, note: str = "", n: int = 7) 
             "effect_size": -1.0, "p": p, "p_holm": p, "significant": p <= 0.05, "note": note}  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def scores(summary_of) -> dict[str, dict]:
+    """Stage I is 5 dB above the imputation."""
+    above = {"true_codes": 5.0, "imputation": 0.0}
+    return {stage: summary_of({name: level + dB for name, level in LEVELS.items()}) for stage, dB in above.items()}
+
+
 @pytest.fixture
-def summary(summary_of):
-    """Three seeds; Stage I is 5 dB above the imputation; ``changes`` replaces comparisons."""
+def summary(scores):
+    """Three seeds; ``changes`` replaces comparisons."""
 
     def build(seed_sd: float = 0.05, seeds: int = 3, **changes: dict) -> dict:
         stages = {}
         for stage, above in (("true_codes", 5.0), ("imputation", 0.0)):
             compared = [name for name in LEVELS if name != "full" and (name, above) != ("classification", 5.0)]
             stages[stage] = {
-                "scores": summary_of({name: level + above for name, level in LEVELS.items()}),
+                "scores": scores[stage],
                 "seed_means": {name: [level + above] * seeds for name, level in LEVELS.items()},
                 "seed_sd": dict.fromkeys(LEVELS, seed_sd),
                 "comparisons": [changes.get(name) or entry(name, LEVELS[name] - 27.0) for name in compared],
