@@ -43,7 +43,7 @@ def summary(scores):
             "peak_mb": [50.0, 70.0, np.nan, np.nan],
             "training_peak_mb": [None] * 4,
         }
-    ).astype({"training_peak_mb": float})
+    )
     return summarise_benchmark(
         scores, limits, costs, details=["grey_mae", "core_mae", "lpips"], baselines=["linear"], n_worst=3,
         n_resamples=100,

@@ -110,7 +110,7 @@ def _training(name: str, scores: pd.DataFrame, costs: pd.DataFrame) -> dict[str,
     """What one method's trainings took, and how much their seed did."""
     own = scores[scores["variant"] == name]
     by_seed = own.groupby("seed")[HEADLINE].mean()
-    measured = costs.loc[costs["variant"] == name, list(_COSTS)].mean()
+    measured = costs.loc[costs["variant"] == name, list(_COSTS)].astype(float).mean()
     return {
         "seeds": int(by_seed.size),
         "seed_sd": float(by_seed.std(ddof=1)) if by_seed.size > 1 else None,

@@ -1,35 +1,31 @@
-"""Who is trained on what, and how each is judged: the trials of the benchmark."""
+"""Who is trained on what, and examined on whom: the trials of the benchmark."""
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from pydantic import BaseModel
 
 from mrisynth_pipeline.cohorts.errors import InputError
-from mrisynth_pipeline.evaluation.costs import giga_macs, peak_memory
-from mrisynth_pipeline.evaluation.exam import SEGMENTED, Exam
-from mrisynth_pipeline.evaluation.harness import everything, through_the_door
-from mrisynth_pipeline.evaluation.limits import blank, resampled_truth
+from mrisynth_pipeline.evaluation.costs import peak_memory
+from mrisynth_pipeline.evaluation.exam import Exam
 from mrisynth_pipeline.evaluation.parameters import EvaluationParameters
-from mrisynth_pipeline.evaluation.true_codes import TrueCodes
 from mrisynth_pipeline.imaging.subject_file import SubjectStore
 from mrisynth_pipeline.metrics.perceptual import perceptual_distance
-from mrisynth_pipeline.models.codebrain import CodeBrain
 from mrisynth_pipeline.models.device import usable_device
-from mrisynth_pipeline.models.door import Imputer
 from mrisynth_pipeline.models.packaging import TrainedModel
 from mrisynth_pipeline.parameters import plain
+from mrisynth_pipeline.pipelines.benchmark.judging import headline, judge_limits, judge_training
 from mrisynth_pipeline.pipelines.benchmark.parameters import BenchmarkParameters
 from mrisynth_pipeline.pipelines.contestants import settings_of
 from mrisynth_pipeline.pipelines.folds import folds_of
-from mrisynth_pipeline.pipelines.recipes import RECIPES, Options
+from mrisynth_pipeline.pipelines.methods import SKIPPED
+from mrisynth_pipeline.pipelines.recipes import RECIPES, Options, Recipe
 from mrisynth_pipeline.pipelines.segmentation.nodes import train_segmenter
 from mrisynth_pipeline.pipelines.segmentation.training import train_tissue_segmenter
 from mrisynth_pipeline.pipelines.study import (
@@ -38,7 +34,7 @@ from mrisynth_pipeline.pipelines.study import (
     segmentation_obstacle,
     training_identity,
 )
-from mrisynth_pipeline.pipelines.trials import Tables, Trial, run_trials, trained_model
+from mrisynth_pipeline.pipelines.trials import Trial, run_trials, trained_model
 from mrisynth_pipeline.sampling.availability import all_subsets, subset_name
 from mrisynth_pipeline.sampling.subjects import evenly_spread
 from mrisynth_pipeline.training.segmentation import SegmentationParameters
@@ -160,7 +156,7 @@ class Contest:
         """Train one contestant."""
         return self._recipe(name).train(options, study, self.subjects, folder, tracked_as)
 
-    def _recipe(self, name: str) -> Any:
+    def _recipe(self, name: str) -> Recipe:
         return RECIPES[self.parameters.contestants[name].method]
 
     def _sitting(self, study: dict[str, Any], found: Mapping[str, TrainedModel], identities: list[str]) -> Sitting:
@@ -200,25 +196,12 @@ class Contest:
 
     def _limits(self, fold: int, sitting: Sitting) -> Trial:
         """Floor and ceiling of the protocol, and what the segmenters make of real and of blank scans."""
-        exam, study = sitting.exam, sitting.study
-        images_alone = replace(exam, segmenters={})
-        all_but_one = replace(
-            exam, subsets=tuple(name for name in exam.asked() if name.count("+") == len(exam.modalities) - 2)
-        )
-
-        def judge(model: TrainedModel) -> Tables:
-            floor = images_alone.take("blank", blank, everything)["scores"]
-            ceiling = images_alone.take("resampled", resampled_truth, everything)["scores"]
-            tables = {"limits": pd.concat([floor, ceiling], ignore_index=True)}
-            if exam.segmenters:
-                ends = {"real": lambda volumes, _: volumes, "zero": _zero_filled}
-                found = [all_but_one.take(name, predict, everything).get(SEGMENTED) for name, predict in ends.items()]
-                tables[SEGMENTED] = pd.concat([part for part in found if part is not None], ignore_index=True)
-            return tables
+        study = sitting.study
 
         def train(folder: Path) -> TrainedModel:
             return RECIPES["mean"].train({}, study, self.subjects, folder, "")  # a trial keeps a model, and this is one
 
+        judge = partial(judge_limits, sitting.exam)
         return Trial(LIMITS, 0, fold, study["fingerprint"], sitting.judged_as, train, judge)
 
     def _trial(self, name: str, seed: int, fold: int, options: Options, sitting: Sitting) -> Trial:
@@ -234,52 +217,10 @@ class Contest:
             training_identity(sitting.study, *options.values()),
             sitting.judged_as,
             train,
-            partial(_judge, name, seed, sitting.exam, self.evaluation),
+            partial(judge_training, name, seed, sitting.exam),
             settings=_flat({"method": self.parameters.contestants[name].method} | dict(options)),
-            metrics=_headline,
+            metrics=headline,
         )
-
-
-def _judge(name: str, seed: int, exam: Exam, evaluation: EvaluationParameters, model: TrainedModel) -> Tables:
-    """Everything that is asked of one training."""
-    device = usable_device(evaluation.device)
-    method: Imputer = model.network.to(device)
-    tables = exam.take(name, through_the_door(method, evaluation), method.covers)
-    tables["costs"] = pd.DataFrame(
-        [_costs(method, exam, device) | {"training_peak_mb": model.card["training_peak_mb"]}]
-    )
-    if isinstance(method, CodeBrain) and seed == 0:
-        true_codes = TrueCodes(method.autoencoder, evaluation)
-        tables["limits"] = replace(exam, segmenters={}).take(f"{name}_true_codes", true_codes, everything)["scores"]
-    return tables
-
-
-def _costs(method: Imputer, exam: Exam, device: torch.device) -> dict[str, Any]:
-    """What imputing one volume from all others costs, on the first test subject."""
-    volumes = torch.from_numpy(exam.store.open(exam.subjects[0]).volumes())
-    available = torch.ones(len(volumes), dtype=torch.bool)
-    available[min(1, len(volumes) - 1)] = False
-    predict = through_the_door(method, exam.parameters)
-    with peak_memory(device) as peak:
-        predict(volumes, available)
-    return {"giga_macs": giga_macs(method, volumes * available[:, None, None, None], available), "peak_mb": peak.mb}
-
-
-def _zero_filled(volumes: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
-    return volumes * available[:, None, None, None]
-
-
-def _headline(tables: Tables) -> dict[str, float]:
-    """What a trial comes to, for the list of runs in MLflow: means over its rows."""
-    scores = tables["scores"]
-    numbers = [column for column in scores.columns if column.startswith(("slice_", "volume_", "brasyn_"))]
-    found = {name: float(value) for name, value in scores[numbers].mean().items()}
-    found["seconds_per_volume"] = float(scores["seconds"].mean())
-    if SEGMENTED in tables:
-        patients = tables[SEGMENTED][~tables[SEGMENTED]["healthy"]]
-        dice = patients.groupby(["segmenter", "missing", "region"])["dice"].mean()
-        found |= {f"dice.{'.'.join(key)}": float(value) for key, value in dice.items()}
-    return found
 
 
 def _flat(groups: Mapping[str, BaseModel | str], prefix: str = "") -> dict[str, Any]:
@@ -296,8 +237,12 @@ def _flat(groups: Mapping[str, BaseModel | str], prefix: str = "") -> dict[str, 
 
 def fit_segmenters(contest: Contest, folder: Path) -> None:
     """Train the segmenters of every fold; one that fails is reported, and missed by those that would use it."""
-    if trials := _segmenter_trials(contest):
+    if not (trials := _segmenter_trials(contest)):
+        return
+    try:
         run_trials(trials, folder, contest.parameters.workers, partial(_segmenter_trials, contest))
+    except RuntimeError as error:
+        logger.error("No segmenter could be trained: nothing is segmented (%s)", error)
 
 
 def _segmenter_trials(contest: Contest) -> list[Trial]:
@@ -311,10 +256,10 @@ def trials_of(contest: Contest, folder: Path) -> list[Trial]:
 
 def sittings_of(contest: Contest, folder: Path) -> list[Sitting]:
     """The examination of every fold, with the segmenters that lie in the folder."""
-    trials = contest.segmenters()
-    return contest.sittings(
-        [
-            {name: model for name, of_name in trials.items() if (model := trained_model(of_name[fold], folder))}
-            for fold in range(len(contest.folds()))
-        ]
-    )
+    found: list[dict[str, TrainedModel]] = [{} for _ in contest.folds()]
+    for name, of_name in contest.segmenters().items():
+        for fold, trial in enumerate(of_name):
+            model = trained_model(trial, folder)
+            if model is not None and SKIPPED not in model.card:  # a fold may have nobody to train a segmenter on
+                found[fold][name] = model
+    return contest.sittings(found)
