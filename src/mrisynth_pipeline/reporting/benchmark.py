@@ -210,8 +210,8 @@ def cost_table(summary: Mapping) -> Table:
         rows.append(Row((Cell(method_label(name)), *map(Cell, cells))))
     note = (
         "Means over trainings, on this machine. GMAC: convolutions and matrix products of imputing one volume from all "
-        "others. Memory: what is added at most to what the process held before; small needs after large ones are "
-        "underrated. Time of one volume: mean over the examination."
+        "others. Memory: what is added at most to what the process held before. Time of one volume: mean over the "
+        "examination."
     )
     return Table("What the methods cost.", columns, tuple(rows), (note,))
 
