@@ -57,7 +57,7 @@ def test_their_truth_is_where_the_patients_would_be(people, folder):
         assert (tissues[inside] > 0).mean() > 0.6, "no hole where a tumour would be"
 
 
-def test_they_are_prepared_as_the_patients_are(folder, tmp_path):
+def test_they_are_prepared_as_the_patients_are(people, tmp_path):
     # The same person, once by this function and once by the nodes: a lesion-free cohort of that seed.
     cohort = CohortParameters()
     same = PHANTOM.model_copy(update={"lesions": False, "seed": 7, "n_subjects": 1, "drop_fraction": 0.0})
@@ -66,7 +66,7 @@ def test_they_are_prepared_as_the_patients_are(folder, tmp_path):
     (tmp_path / "work").mkdir()
     prepare_subjects(raw_cohort, list_scans(raw_cohort, tmp_path / "work"), store, {}, PREPROCESSING)
     (subject,) = store.subjects()
-    twin = SubjectStore(folder / "subjects").open(subject)
+    twin = people.open(subject)
     assert twin.metadata["fingerprint"] == store.open(subject).metadata["fingerprint"]
     np.testing.assert_array_equal(twin.volumes(), store.open(subject).volumes())
 
