@@ -1,11 +1,9 @@
 """The benchmark in words and tables."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from mrisynth_pipeline.metrics.comparison import SIGNIFICANCE
 from mrisynth_pipeline.metrics.regions import DETAILS
-from mrisynth_pipeline.metrics.segmentation_statistics import NONE_MISSING, REAL, ZERO, telling_contrast
 from mrisynth_pipeline.reporting.style import method_in_sentence, method_label, modality_label, subset_label
 from mrisynth_pipeline.reporting.table import ABSENT, Cell, Column, Row, Table, best_of, interval, number, p_relation
 from mrisynth_pipeline.reporting.variants import count
@@ -132,7 +130,7 @@ def detail_table(summary: Mapping, columns: Sequence[str], caption: str, notes: 
         for m in measures
     }
     rows = []
-    for name in [*_ranked(summary, rivals), *(name for name in details if name not in rivals)]:
+    for name in [*ranked(summary, rivals), *(name for name in details if name not in rivals)]:
         cells = [Cell(method_label(name))]
         for m in measures:
             entry = details[name].get(m.column, {})
@@ -147,7 +145,7 @@ def _mean(entry: Mapping, column: str) -> float | None:
     return entry.get(column, {}).get("mean")
 
 
-def _ranked(summary: Mapping, names: Sequence[str]) -> list[str]:
+def ranked(summary: Mapping, names: Sequence[str]) -> list[str]:
     """Best first, as in the leaderboard."""
     methods = summary["scores"]["methods"]
     return sorted(names, key=lambda name: -methods[name]["overall"]["slice"]["psnr"])
@@ -190,7 +188,7 @@ def _outcome(entry: Mapping) -> str:
 
 def cost_table(summary: Mapping) -> Table:
     """Weights, multiplications, time and memory of every method."""
-    names = _ranked(summary, list(summary["trainings"]))
+    names = ranked(summary, list(summary["trainings"]))
     columns = (
         Column("Method", numeric=False),
         *(Column("Weights (million)"), Column("Seeds"), Column("SD between seeds (dB)")),
@@ -222,12 +220,8 @@ def worst_table(summary: Mapping) -> Table | None:
         return None
     columns = (
         *(Column(heading, numeric=False) for heading in ("Subject", "Available", "Missing")),
-        *(Column("PSNR (dB)"), Column("Usual for the pair (dB)")),
-        *(
-            Column("Best other", numeric=False),
-            Column("Its PSNR (dB)"),
-            Column("Where the error is unusual", numeric=False),
-        ),
+        *(Column("PSNR (dB)"), Column("Usual (dB)")),
+        *(Column("Best other (dB)", numeric=False), Column("Most unusual error", numeric=False)),
     )
     rows = [
         Row(
@@ -237,9 +231,8 @@ def worst_table(summary: Mapping) -> Table | None:
                 Cell(modality_label(case["target"])),
                 Cell(number(case["psnr"], 2)),
                 Cell(number(case["usual"], 2)),
-                Cell(method_label(case["rival"]) if case["rival"] else ABSENT),
-                Cell(number(case["rival_psnr"], 2)),
-                Cell(f"{case['region']}, {number(case['excess'], 1)} times the usual" if case["region"] else ABSENT),
+                Cell(f"{method_label(case['rival'])}: {number(case['rival_psnr'], 2)}" if case["rival"] else ABSENT),
+                Cell(_unusual(case) if case["region"] else ABSENT),
             )
         )
         for case in summary["worst"]
@@ -248,12 +241,20 @@ def worst_table(summary: Mapping) -> Table | None:
         f"Where {method_in_sentence(summary['leader'])} fails: its imputations that fall most below what it reaches on "
         "the same pair in other subjects, one for each subject and contrast."
     )
-    return Table(caption, columns, tuple(rows))
+    note = (
+        "Usual: its mean on the pair over all subjects. Most unusual error: the region whose error there is the "
+        "largest multiple of the usual one."
+    )
+    return Table(caption, columns, tuple(rows), (note,))
+
+
+def _unusual(case: Mapping) -> str:
+    return f"{DETAILS[case['region'] + '_mae'].group} ×{number(case['excess'], 1)}"
 
 
 def subject_table(summary: Mapping) -> Table:
     """PSNR of every method on every test subject, the hardest first."""
-    names = _ranked(summary, [n for n, e in summary["scores"]["methods"].items() if not e["reference"]])
+    names = ranked(summary, [n for n, e in summary["scores"]["methods"].items() if not e["reference"]])
     rows = []
     for subject, found in summary["subjects"].items():
         best = best_of([found.get(name) for name in names], 2)
@@ -263,103 +264,6 @@ def subject_table(summary: Mapping) -> Table:
     return Table(
         "PSNR (dB) inside the brain by test subject, mean over its pairs; the hardest first.", columns, tuple(rows)
     )
-
-
-def hallucination_table(hallucinations: Mapping[str, Any], region: str = "WT") -> Table | None:
-    """False tumour in healthy subjects and lost tumour in patients; ``None`` where neither was measured.
-
-    Args:
-        hallucinations: From :func:`~mrisynth_pipeline.metrics.hallucination.summarise_hallucinations`.
-        region: The tumour region that is counted.
-    """
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for group in ("healthy", "patients"):
-        for row in hallucinations[group]:
-            if row["region"] == region:
-                found.setdefault((row["missing"], row["method"]), {})[group] = row
-    if not found:
-        return None
-    columns = (
-        *(Column("Missing", numeric=False), Column("Replaced by", numeric=False)),
-        *(
-            Column(h, "False tumour in the healthy (mL)")
-            for h in ("Mean", "95 % CI", "On real scans", "Subjects with any")
-        ),
-        *(Column(h, "Tumour lost in patients (%)") for h in ("Mean", "95 % CI", "On real scans")),
-        *(Column(h, "False tumour in them (mL)") for h in ("Mean", "On real scans")),
-    )
-    order = {name: position for position, name in enumerate(hallucinations["missing"])}
-    rows = []
-    for missing, method in sorted(found, key=lambda key: (order[key[0]], key[1] != ZERO)):
-        well, ill = found[missing, method].get("healthy"), found[missing, method].get("patients")
-        cells = [modality_label(missing), method_label(method)]
-        false = [ABSENT] * 4
-        if well:
-            own, real = well["false_ml"], well["real_false_ml"]["mean"]
-            false = [number(own["mean"], 2), interval(own["ci_low"], own["ci_high"], 2), number(real, 2)]
-            false.append(f"{well['n_alarms']} of {own['n']}")
-        lost = [ABSENT] * 5
-        if ill:
-            own = ill["lost"]
-            ends = [None if own[end] is None else 100 * own[end] for end in ("ci_low", "ci_high")]
-            lost = [_percent(own["mean"]), interval(*ends, 0), _percent(ill["real_lost"]["mean"])]
-            lost += [number(ill[name]["mean"], 1) for name in ("false_ml", "real_false_ml")]
-        rows.append(Row(tuple(map(Cell, [*cells, *false, *lost])), "context" if method == ZERO else ""))
-    caption = (
-        f"Tumour that is not there ({hallucinations['n_healthy']} healthy subjects) and tumour that is lost "
-        f"({hallucinations['n_patients']} patients), whole tumour."
-    )
-    note = (
-        "On real scans: what the segmenter itself invents and misses when no contrast is missing. One that calls half "
-        "of the brain a tumour loses none: what is lost and what is false are to be read together."
-    )
-    return Table(caption, columns, tuple(rows), (note,))
-
-
-def _percent(share: float | None) -> str:
-    return number(None if share is None else 100 * share, 0)
-
-
-def downstream_verdict(summary: Mapping) -> list[str]:
-    """What the imputations save of the tumour (or of the tissues), and what they invent, in two sentences at most."""
-    found = summary["downstream"]["segmenter"]
-    segmentation = found["segmentation"]
-    region = "TC" if "TC" in segmentation["regions"] else segmentation["regions"][0]
-    missing = telling_contrast(segmentation, region)
-    rows = {
-        row["method"]: row
-        for row in segmentation["rows"]
-        if row["region"] == region and row["missing"] in (missing, NONE_MISSING)
-    }
-    methods = {name: row["dice"]["mean"] for name, row in rows.items() if name not in (REAL, ZERO)}
-    if not methods or REAL not in rows or ZERO not in rows:
-        return []
-    best = max(methods, key=methods.get)
-    sentence = (
-        f"{region} Dice with {modality_label(missing)} missing: real {rows[REAL]['dice']['mean']:.2f}, blank "
-        f"{rows[ZERO]['dice']['mean']:.2f}, best imputed {methods[best]:.2f} ({method_label(best)})"
-    )
-    leader = summary["leader"]
-    if leader in methods and leader != best:
-        sentence += f", by the leader {method_in_sentence(leader)} {methods[leader]:.2f}"
-    gap = rows[best]["gap_closed"]
-    sentences = [sentence + (f": {number(100 * gap, 0)} % of the gap closed." if gap is not None else ".")]
-    invented = {
-        row["method"]: row
-        for row in (found["hallucinations"] or {"healthy": []})["healthy"]
-        if row["missing"] == missing and row["region"] == region and row["method"] in methods
-    }
-    if invented:
-        most = max(invented, key=lambda name: invented[name]["false_ml"]["mean"])
-        least = min(invented, key=lambda name: invented[name]["false_ml"]["mean"])
-        own = invented[least]["real_false_ml"]["mean"]
-        sentences.append(
-            f"In healthy subjects the segmenter finds, with {modality_label(missing)} imputed, from "
-            f"{number(invented[least]['false_ml']['mean'], 1)} mL ({method_label(least)}) to "
-            f"{number(invented[most]['false_ml']['mean'], 1)} mL ({method_label(most)}) of {region} that is not there, "
-            f"with real scans {number(own, 1)} mL."
-        )
-    return sentences
 
 
 def failure_sentences(summary: Mapping) -> list[str]:

@@ -7,8 +7,6 @@ from jaxtyping import Float, Integer
 from matplotlib.figure import Figure
 
 from mrisynth_pipeline.reporting.scans import (
-    HEAD,
-    column_title,
     corner_text,
     error_scale,
     head_window,
@@ -22,6 +20,7 @@ from mrisynth_pipeline.reporting.scans import (
 from mrisynth_pipeline.reporting.style import HIGHLIGHT, PAGE_WIDTH, method_label, modality_label, new_figure, styled
 
 _METHODS_PER_ROW = 4
+_HEAD = 0.38  # inches of the title
 _GAP = 0.08  # inches between two rows of methods
 
 
@@ -59,11 +58,11 @@ def method_grid(
     cell = 0.96 * PAGE_WIDTH / (1 + _METHODS_PER_ROW)
     tall = cell * real.shape[0] / real.shape[1]
     width = max(PAGE_WIDTH * (n_columns / (1 + _METHODS_PER_ROW)), 4.6)
-    height = HEAD + len(blocks) * (2 * tall + 0.04) + (len(blocks) - 1) * _GAP + 0.1
+    height = _HEAD + len(blocks) * (2 * tall + 0.04) + (len(blocks) - 1) * _GAP + 0.1
     with styled():
         figure = new_figure(height, width=width, dark=True)
         heading(figure, height, f"{subject}  {modality_label(target)} " if subject else "", _given(inputs))
-        top, bottom = 1 - HEAD / height, 0.1 / height
+        top, bottom = 1 - _HEAD / height, 0.1 / height
         grid = figure.add_gridspec(
             len(blocks), 1, left=0.02, right=0.02 + n_columns * cell / width, top=top, bottom=bottom,
             hspace=_GAP / (2 * tall),
@@ -84,8 +83,6 @@ def method_grid(
                 error_scale(figure, figure.add_subplot(rows[1, 0]), picture, largest_error)
             elif number == 1:
                 _show_inputs(figure, rows, inputs, window)
-        if len(blocks) == 1 and len(blocks[0]) < n_columns - 1:
-            column_title(figure.axes[0], "")
     return figure
 
 

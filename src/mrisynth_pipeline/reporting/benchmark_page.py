@@ -12,15 +12,18 @@ from mrisynth_pipeline.reporting.benchmark import (
     benchmark_verdict,
     cost_table,
     detail_table,
-    downstream_verdict,
     failure_sentences,
-    hallucination_table,
+    ranked,
     subject_table,
     worst_table,
 )
-from mrisynth_pipeline.reporting.benchmark_charts import quality_over_cost
+from mrisynth_pipeline.reporting.benchmark_charts import dice_map, quality_over_cost
+from mrisynth_pipeline.reporting.benchmark_downstream import (
+    downstream_verdict,
+    hallucination_overview,
+    hallucination_table,
+)
 from mrisynth_pipeline.reporting.benchmark_grids import method_grid
-from mrisynth_pipeline.reporting.charts import segmentation_bars
 from mrisynth_pipeline.reporting.page import render_page
 from mrisynth_pipeline.reporting.pictures import Picture, picture
 from mrisynth_pipeline.reporting.ranking import contrast_radar, critical_difference, pairs_by_method
@@ -181,20 +184,28 @@ def _regions(summary: Mapping) -> PageSection | None:
 def _downstream(summary: Mapping) -> PageSection | None:
     if not summary["downstream"]:
         return None
-    shown, folded, pictures, words = [], [], [], []
+    order = ranked(summary, [n for n, e in summary["scores"]["methods"].items() if not e["reference"]])
+    shown, folded, pictures = [], [], []
     for name, found in summary["downstream"].items():
-        segmentation = tables.segmentation_table(found["segmentation"], summary["cohort"])
-        hallucinations = hallucination_table(found["hallucinations"]) if found["hallucinations"] else None
-        both = [table for table in (segmentation, hallucinations) if table]
-        if name == "segmenter":
-            words = downstream_verdict(summary)
-            shown += both
-            pictures.append(
-                picture(segmentation_bars(found["segmentation"]), "Dice with each contrast in turn blank or imputed.")
-            )
-        else:
-            folded += [(f"Segmenter trained with missing contrasts: {table.caption}", table) for table in both]
-    return PageSection("downstream", "Segmentation of imputed scans", words, shown, folded, pictures)
+        by = "" if name == "segmenter" else ", by a segmenter trained with missing contrasts"
+        pictures.append(
+            picture(dice_map(found["segmentation"], order), f"Dice with each contrast in turn blank or imputed{by}.")
+        )
+        folded.append(
+            (f"Dice, HD95 and gap closed{by}", tables.segmentation_table(found["segmentation"], summary["cohort"]))
+        )
+        if hallucinations := found["hallucinations"]:
+            if not by:
+                shown.append(hallucination_overview(hallucinations, order))
+            folded.append((f"False and lost tumour, with intervals{by}", hallucination_table(hallucinations)))
+    return PageSection(
+        "downstream",
+        "Segmentation of imputed scans",
+        downstream_verdict(summary),
+        [table for table in shown if table],
+        [(title, table) for title, table in folded if table],
+        pictures,
+    )
 
 
 def _examples(summary: Mapping, slices: Slices, scan: Scan) -> PageSection | None:

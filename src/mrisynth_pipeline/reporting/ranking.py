@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
 from mrisynth_pipeline.metrics.measures import measures_of
+from mrisynth_pipeline.reporting.heat_map import heat_map, outline_cell
 from mrisynth_pipeline.reporting.style import (
     INK,
     METHOD_COLOURS,
@@ -104,21 +104,18 @@ def pairs_by_method(summary: Mapping, measure: str = "psnr") -> Figure:
         figure.set_layout_engine("constrained")
         axes = figure.add_subplot()
         low, high = np.nanmin(values), np.nanmax(values)
-        colours = "viridis" if unit.higher_is_better else "viridis_r"
-        picture = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
-        axes.set_facecolor("#eef1f2")
-        for row, column in np.argwhere(~np.isnan(values)):
-            bright = (values[row, column] - low > 0.55 * (high - low)) == unit.higher_is_better
-            axes.text(column, row, f"{values[row, column]:.1f}", ha="center", va="center", fontsize=7.5,
-                      color=INK if bright else "white")  # fmt: skip
+        picture = heat_map(
+            axes,
+            values,
+            [f"{subset_label(i)} → {modality_label(t)}" for i, t in pairs],
+            [method_label(name).replace(" ", "\n", 1) for name in methods],
+            text="{:.1f}".format,
+            limits=(low, high),
+            higher_is_better=unit.higher_is_better,
+        )
         best = np.nanargmax(values if unit.higher_is_better else -values, axis=1)
         for row, column in enumerate(best):
-            axes.add_patch(Rectangle((column - 0.47, row - 0.44), 0.94, 0.88, fill=False, edgecolor="#d55e00", lw=1.3))
-        axes.set_xticks(range(len(methods)), [method_label(name).replace(" ", "\n", 1) for name in methods])
-        axes.xaxis.tick_top()
-        axes.set_yticks(range(len(pairs)), [f"{subset_label(i)} → {modality_label(t)}" for i, t in pairs])
-        axes.tick_params(length=0, labelsize=7.5)
-        axes.spines[:].set_visible(False)
+            outline_cell(axes, row, column)
         bar = figure.colorbar(picture, ax=axes, fraction=0.03, pad=0.02, aspect=40)
         bar.outline.set_visible(False)
         bar.set_label(f"Slice {unit.label}")
