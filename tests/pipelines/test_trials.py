@@ -1,5 +1,7 @@
 """A trial is done once: what is finished is taken over, what was killed goes on, what changed is made again."""
 
+import os
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -117,3 +119,40 @@ def test_what_the_user_must_mend_ends_the_run(bench, tmp_path):
     with pytest.raises(InputError, match="Enlarge it"):
         run_trials([bench.trial("conv"), bench.trial("cagr")], tmp_path)
     assert bench.trained == []
+
+
+def _trials_of_which_one_ends_its_process(names: list[str], fatal: str) -> list[Trial]:
+    bench = Bench()
+    trials = [bench.trial(name) for name in names]
+
+    def end(folder: Path) -> TrainedModel:
+        os._exit(9)  # as the system does when memory runs out: no exception, no goodbye
+
+    return [
+        Trial(trial.variant, 0, 0, "data", "measures", end, trial.judge) if trial.variant == fatal else trial
+        for trial in trials
+    ]
+
+
+def test_a_process_that_the_system_ends_takes_no_other_trial_with_it(tmp_path, caplog):
+    remake = partial(_trials_of_which_one_ends_its_process, ["conv", "gr", "cagr"], "gr")
+    tables = run_trials(remake(), tmp_path, 2, remake)
+    assert set(tables["scores"]["variant"]) == {"conv", "cagr"}
+    assert list(tables["failures"]["variant"]) == ["gr"]
+    assert "one at a time" in caplog.text
+
+
+def test_a_run_killed_while_it_wrote_a_record_starts_again(bench, tmp_path, monkeypatch):
+    rename = Path.replace
+
+    def killed(path: Path, target: Path) -> Path:
+        if target.name == "trained.json":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_trials([bench.trial("conv")], tmp_path)
+    run_trials([bench.trial("conv")], tmp_path)
+    assert (bench.trained, bench.judged) == (["conv", "conv"], ["conv"])

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -140,10 +141,25 @@ def _do_tracked(trial: Trial, folder: Path) -> None:
 def _done_elsewhere(
     trials: Sequence[Trial], folder: Path, workers: int, remake: Remake
 ) -> dict[Path, BaseException | None]:
-    """Do trials in processes of their own; place of each → what went wrong, or nothing."""
+    """Do trials in processes of their own; place of each → what went wrong, or nothing.
+
+    Where the system ends a process (mostly for its memory), all that its pool had left is done one after the other, so
+    that only the trial that is at fault fails.
+    """
+    outcome = _in_pool(trials, folder, workers, threads_of(workers), remake)
+    if left := [trial for trial in trials if isinstance(outcome[trial.place], BrokenProcessPool)]:
+        logger.warning("The system ended a process (out of memory?): %d trials go on one at a time", len(left))
+        for trial in left:
+            outcome |= _in_pool([trial], folder, 1, threads_of(workers), remake)
+    return outcome
+
+
+def _in_pool(
+    trials: Sequence[Trial], folder: Path, workers: int, threads: int, remake: Remake
+) -> dict[Path, BaseException | None]:
+    """Do trials, so many at a time."""
     run = mlflow.active_run()
     tracking = None if run is None else (mlflow.get_tracking_uri(), run.info.experiment_id, run.info.run_id)
-    threads = threads_of(workers)
     outcome: dict[Path, BaseException | None] = {}
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_begin_process, initargs=(threads, tracking)
@@ -214,6 +230,13 @@ def _record(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
+def _write_record(file: Path, record: Mapping[str, Any]) -> None:
+    """Write it whole or not at all: half a record would stop every later run."""
+    temporary = file.with_name(f".{file.name}")
+    temporary.write_text(json.dumps(record))
+    temporary.replace(file)
+
+
 def is_trained(trial: Trial, folder: Path) -> bool:
     """Whether a trial's model is there; ``folder`` is that of all trials."""
     return _has_trained(trial, folder / trial.place)
@@ -240,7 +263,7 @@ def _do(trial: Trial, folder: Path) -> None:
             model = trial.train(folder / "training")
         about = {"parameters": parameter_count(model.network), "seconds": spent()}
         save_model(model, folder / "model")
-        (folder / _TRAINED).write_text(json.dumps({"identity": trial.identity} | about))
+        _write_record(folder / _TRAINED, {"identity": trial.identity} | about)
         (folder / _SPENT).unlink()
     (folder / _JUDGED).unlink(missing_ok=True)
     about = {name: value for name, value in _record(folder / _TRAINED).items() if name != "identity"}
@@ -249,7 +272,7 @@ def _do(trial: Trial, folder: Path) -> None:
     (folder / "tables").mkdir(parents=True)
     for name, table in tables.items():
         table.to_parquet(folder / "tables" / f"{name}.parquet")
-    (folder / _JUDGED).write_text(json.dumps({"identity": trial.identity, "judgement": trial.judgement}))
+    _write_record(folder / _JUDGED, {"identity": trial.identity, "judgement": trial.judgement})
 
 
 @contextmanager
@@ -266,7 +289,7 @@ def _clock(trial: Trial, folder: Path) -> Iterator[Callable[[], float]]:
         yield spent
     finally:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / _SPENT).write_text(json.dumps({"identity": trial.identity, "seconds": spent()}))
+        _write_record(folder / _SPENT, {"identity": trial.identity, "seconds": spent()})
 
 
 def _kept(folder: Path) -> Tables:
