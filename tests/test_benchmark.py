@@ -158,7 +158,7 @@ class TestPage:
             assert f'<section id="{anchor}">' in page
 
     def test_it_says_of_every_baseline_whether_it_is_beaten(self, page):
-        for name in ("linear regression", "mean image"):
+        for name in ("linear regression", "the mean image"):
             assert re.search(rf"(Every trained method is ahead of|Not ahead of) {name}", page)
 
     def test_it_says_what_is_missing(self, page):

@@ -211,7 +211,7 @@ def _downstream(summary: Mapping) -> PageSection | None:
 def _examples(summary: Mapping, slices: Slices, scan: Scan) -> PageSection | None:
     pictures = [
         picture(
-            _grid(case, made, z, scan),
+            _grid(case, _in_order(summary, made), z, scan),
             f"{modality_label(case[2])} of {case[0]} from {subset_label(case[1])}, by the first seed of every method.",
         )
         for case, made, z in _cases(slices, "example")
@@ -223,7 +223,7 @@ def _failures(summary: Mapping, slices: Slices, scan: Scan) -> PageSection | Non
     worst = worst_table(summary)
     pictures = [
         picture(
-            _grid(case, made, z, scan),
+            _grid(case, _in_order(summary, made), z, scan),
             f"{case[0]}, {modality_label(case[2])} from {subset_label(case[1])}, where "
             f"{method_in_sentence(summary['leader'])} is furthest off.",
         )
@@ -238,6 +238,11 @@ def _grid(case: tuple[str, str, str], made: Slices, z: int, scan: Scan) -> Any:
     real, labels = scan(subject, z)
     given = {name: real[name] for name in inputs.split("+")}
     return method_grid(real[target], given, made, target, subject=subject, segmentation=labels)
+
+
+def _in_order(summary: Mapping, made: Slices) -> dict[str, np.ndarray]:
+    """Slices by method, the best method of the leaderboard first."""
+    return {name: made[name] for name in ranked(summary, list(made))}
 
 
 def _cases(slices: Slices, kind: str) -> Iterator[tuple[tuple[str, str, str], dict[str, np.ndarray], int]]:

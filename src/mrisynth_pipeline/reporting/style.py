@@ -159,6 +159,8 @@ def method_label(method: str) -> str:
 def method_in_sentence(method: str) -> str:
     """The same inside a sentence: common nouns lose their capital, names keep it."""
     label = method_label(method)
+    if method == "mean":
+        return "the mean image"
     return label[:1].lower() + label[1:] if method in _COMMON_NOUNS else label
 
 
