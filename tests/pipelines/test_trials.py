@@ -108,6 +108,15 @@ def test_a_failing_trial_leaves_the_others_standing_and_is_tried_again(bench, tm
     assert bench.trained == ["conv", "cagr", "gr"]
 
 
+def test_a_training_that_fails_leaves_no_older_model_in_its_place(bench, tmp_path):
+    run_trials([bench.trial("conv"), bench.trial("gr")], tmp_path)
+    bench.fails["train gr"] = RuntimeError("out of memory")
+    trials = [bench.trial("conv"), bench.trial("gr", identity="more data")]
+    run_trials(trials, tmp_path)
+    assert (tmp_path / trials[0].place / "model").is_dir()
+    assert not (tmp_path / trials[1].place / "model").exists()
+
+
 def test_if_all_fail_there_is_no_empty_success(bench, tmp_path):
     bench.fails = {"train conv": RuntimeError("out of memory"), "judge cagr": RuntimeError("no room")}
     with pytest.raises(RuntimeError, match=r"every trial failed: conv/seed_0/fold_0: out of memory; cagr.*no room"):

@@ -259,6 +259,9 @@ def _do(trial: Trial, folder: Path) -> None:
         model = load_model(folder / "model")
     else:
         (folder / _TRAINED).unlink(missing_ok=True)
+        shutil.rmtree(
+            folder / "model", ignore_errors=True
+        )  # of other data or settings: nobody may take it for this one
         with _clock(trial, folder) as spent:
             model = trial.train(folder / "training")
         about = {"parameters": parameter_count(model.network), "seconds": spent()}

@@ -58,7 +58,8 @@ def impute_pictures(
     modalities = tuple(study["modalities"])
     slices: dict[str, np.ndarray] = {}
     shown = list(_examples(study, subjects, summary))
-    for name in parameters.chosen:  # method by method: each model is loaded once
+    scored = [name for name in parameters.chosen if name in summary["scores"]["methods"]]
+    for name in scored:  # method by method: each model is loaded once
         for subject, inputs, target in shown:
             file, channel = subjects.open(subject), modalities.index(target)
             z = telling_slice(file.mask(), file.segmentation())
@@ -68,7 +69,7 @@ def impute_pictures(
             if predict is not None:
                 volumes = torch.from_numpy(file.volumes())
                 slices[f"{case}|{name}"] = predict(volumes, parse_subset(inputs, modalities))[channel, z].numpy()
-    beside = [name for name in parameters.chosen if parameters.contestants[name].method in BASELINES]
+    beside = [name for name in scored if parameters.contestants[name].method in BASELINES]
     for case in summary["worst"]:
         slices |= _failure(case, [summary["leader"], case["rival"], *beside], trained, subjects, modalities)
     return slices
