@@ -104,16 +104,15 @@ def hallucination_overview(
     heads = (["False (mL)"] if any_healthy else []) + ["Lost (%)"]
     columns = [Column("Method", numeric=False)]
     columns += [Column(head, f"{modality_label(contrast)} missing") for contrast in missing for head in heads]
+    real: dict[str, dict[str, Any]] = {contrast: {} for contrast in missing}
+    for (contrast, _), groups in found.items():
+        real[contrast] |= groups  # what real scans give stands in the row of every method
     rows = []
     for name in (REAL, ZERO, *methods):
         cells = [method_label(name)]
         prefix = "real_" if name == REAL else ""
         for contrast in missing:
-            # What real scans give stands in the row of every method.
-            whose = [key for key in found if key[0] == contrast] if name == REAL else [(contrast, name)]
-            groups: dict[str, Any] = {}
-            for key in whose:
-                groups = found.get(key, {}) | groups
+            groups = real[contrast] if name == REAL else found.get((contrast, name), {})
             well, ill = groups.get("healthy"), groups.get("patients")
             if any_healthy:
                 cells.append(number(well[f"{prefix}false_ml"]["mean"] if well else None, 1))

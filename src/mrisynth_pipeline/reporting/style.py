@@ -89,7 +89,7 @@ METHOD_NAMES = {
 }
 """Internal name → the name in tables. A method that is not listed appears under its own name."""
 
-_COMMON_NOUNS = {"linear", "mean", "truth_copy", "real", "zero"}
+_COMMON_NOUNS = {"linear", "truth_copy", "real", "zero"}
 
 _SETTINGS = {
     "font.family": "sans-serif",
@@ -157,10 +157,10 @@ def method_label(method: str) -> str:
 
 
 def method_in_sentence(method: str) -> str:
-    """The same inside a sentence: common nouns lose their capital, names keep it."""
-    label = method_label(method)
+    """The same inside a sentence: common nouns lose their capital, names keep it; the mean image takes its article."""
     if method == "mean":
         return "the mean image"
+    label = method_label(method)
     return label[:1].lower() + label[1:] if method in _COMMON_NOUNS else label
 
 
