@@ -13,6 +13,7 @@ from mrisynth_pipeline.cohorts.modalities import DISPLAY_NAMES
 from mrisynth_pipeline.metrics.codes import perplexity
 from mrisynth_pipeline.metrics.measures import measures_of
 from mrisynth_pipeline.metrics.segmentation_statistics import NONE_MISSING, REAL, ZERO
+from mrisynth_pipeline.reporting.heat_map import heat_map
 from mrisynth_pipeline.reporting.style import (
     INK,
     METHOD_COLOURS,
@@ -48,32 +49,28 @@ def pair_heatmap(
     values = np.full((len(subsets), len(targets)), np.nan)
     for entry in pairs:
         values[subsets.index(entry["inputs"]), targets.index(entry["target"])] = entry["slice"][measure]
-    [unit] = [item.label for item in measures_of("slice") if item.name == measure]
+    [unit] = [item for item in measures_of("slice") if item.name == measure]
     with styled():
         height = 0.75 + 0.27 * len(subsets)
         figure = new_figure(height, width=min(PAGE_WIDTH, 2.7 + 0.85 * len(targets)))
         axes = figure.add_subplot()
         figure.set_layout_engine("constrained")
         low, high = limits or (np.nanmin(values), np.nanmax(values))
-        colours = "viridis" if measure != "mae" else "viridis_r"
-        picture = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
-        axes.set_facecolor("#eef1f2")
-        for row, column in np.ndindex(*values.shape):
-            value = values[row, column]
-            if np.isnan(value):
-                continue
-            bright = (value - low > 0.55 * (high - low)) == (measure != "mae")
-            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color=INK if bright else "white")
-        axes.set_xticks(range(len(targets)), [modality_label(name) for name in targets])
-        axes.set_yticks(range(len(subsets)), [subset_label(name) for name in subsets])
-        axes.xaxis.tick_top()
+        picture = heat_map(
+            axes,
+            values,
+            [subset_label(name) for name in subsets],
+            [modality_label(name) for name in targets],
+            text="{:.1f}".format,
+            limits=(low, high),
+            higher_is_better=unit.higher_is_better,
+            font_size=8.5,
+        )
         axes.xaxis.set_label_position("top")
         axes.set_xlabel("Missing contrast", color=QUIET)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
         bar = figure.colorbar(picture, ax=axes, fraction=0.05, pad=0.03, aspect=30)
         bar.outline.set_visible(False)
-        bar.set_label(f"{unit}, {method_label(method)}")
+        bar.set_label(f"{unit.label}, {method_label(method)}")
     return figure
 
 

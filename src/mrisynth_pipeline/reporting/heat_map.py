@@ -22,6 +22,7 @@ def heat_map(
     text: Callable[[float], str],
     limits: tuple[float, float],
     higher_is_better: bool = True,
+    font_size: float = 7.5,
 ) -> AxesImage:
     """Draw values as coloured cells, bright where they are good.
 
@@ -33,6 +34,7 @@ def heat_map(
         text: How a value is written.
         limits: Values at the two ends of the colours.
         higher_is_better: ``False`` turns the colours round.
+        font_size: Of numbers and labels, in points.
     """
     low, high = limits
     picture = axes.imshow(
@@ -42,12 +44,12 @@ def heat_map(
     for row, column in np.argwhere(~np.isnan(values)):
         share = (values[row, column] - low) / ((high - low) or 1.0)
         bright = (share if higher_is_better else 1 - share) > _BRIGHT
-        axes.text(column, row, text(values[row, column]), ha="center", va="center", fontsize=7.5,
+        axes.text(column, row, text(values[row, column]), ha="center", va="center", fontsize=font_size,
                   color=INK if bright else "white")  # fmt: skip
     axes.set_xticks(range(len(columns)), columns)
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(rows)), rows)
-    axes.tick_params(length=0, labelsize=7.5)
+    axes.tick_params(length=0, labelsize=font_size)
     axes.spines[:].set_visible(False)
     return picture
 
