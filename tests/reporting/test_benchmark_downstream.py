@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from mrisynth_pipeline.metrics.hallucination import summarise_hallucinations
-from mrisynth_pipeline.reporting.benchmark_charts import dice_map
 from mrisynth_pipeline.reporting.benchmark_downstream import hallucination_overview, hallucination_table
+from mrisynth_pipeline.reporting.dice_map import dice_map
 from mrisynth_pipeline.reporting.style import png_bytes
 
 

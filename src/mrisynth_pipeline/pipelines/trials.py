@@ -21,6 +21,7 @@ import torch
 from kedro.framework.project import configure_project
 
 from mrisynth_pipeline.cohorts.errors import InputError
+from mrisynth_pipeline.cohorts.phantom.files import write_atomically
 from mrisynth_pipeline.models.packaging import TrainedModel, load_model, save_model
 from mrisynth_pipeline.pipelines.study import parameter_count
 
@@ -232,9 +233,7 @@ def _record(file: Path) -> dict[str, Any]:
 
 def _write_record(file: Path, record: Mapping[str, Any]) -> None:
     """Write it whole or not at all: half a record would stop every later run."""
-    temporary = file.with_name(f".{file.name}")
-    temporary.write_text(json.dumps(record))
-    temporary.replace(file)
+    write_atomically(file, json.dumps(record).encode())
 
 
 def is_trained(trial: Trial, folder: Path) -> bool:

@@ -17,13 +17,14 @@ from mrisynth_pipeline.reporting.benchmark import (
     subject_table,
     worst_table,
 )
-from mrisynth_pipeline.reporting.benchmark_charts import dice_map, quality_over_cost
+from mrisynth_pipeline.reporting.benchmark_charts import quality_over_cost
 from mrisynth_pipeline.reporting.benchmark_downstream import (
     downstream_verdict,
     hallucination_overview,
     hallucination_table,
 )
 from mrisynth_pipeline.reporting.benchmark_grids import method_grid
+from mrisynth_pipeline.reporting.dice_map import dice_map
 from mrisynth_pipeline.reporting.page import render_page
 from mrisynth_pipeline.reporting.pictures import Picture, picture
 from mrisynth_pipeline.reporting.ranking import contrast_radar, critical_difference, pairs_by_method
